@@ -1,0 +1,1 @@
+"""Headgate: a multi-vendor LLM gateway."""

@@ -1,0 +1,1 @@
+"""The plugin SDK and the first-party plugins."""

@@ -1,0 +1,1 @@
+"""The documents: typed, strict, with errors that name file and line."""

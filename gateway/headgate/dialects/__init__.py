@@ -1,0 +1,1 @@
+"""How clients speak. Pure functions, no I/O."""

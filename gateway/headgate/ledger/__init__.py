@@ -1,0 +1,1 @@
+"""Money: usage, prices, the append-only record of every call, reports."""

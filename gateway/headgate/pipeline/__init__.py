@@ -1,0 +1,1 @@
+"""One request is one straight path through a few stages."""

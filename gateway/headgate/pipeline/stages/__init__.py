@@ -1,0 +1,1 @@
+"""One stage per file; their order stands in `pipeline/engine.py`."""
