@@ -169,10 +169,10 @@ class Backend(ABC):
         """The input tokens of a chat call as the vendor counts them; `None` if it does not tell."""
         return None
 
-    async def probe(self) -> None:  # noqa: B027
+    async def probe(self) -> None:
         """Check cheaply that the upstream is there; raises `BackendError` if not."""
 
-    async def aclose(self) -> None:  # noqa: B027
+    async def aclose(self) -> None:
         """Free what the instance opened (the shared transport is not its own)."""
 
 
