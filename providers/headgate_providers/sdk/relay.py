@@ -63,59 +63,96 @@ class _Observer(ABC):
         return [UsageReported(normalise(self.usage_format, raw))]
 
 
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
 def _strings(*values: object) -> tuple[str | None, ...]:
     return tuple(value if isinstance(value, str) and value else None for value in values)
 
 
+_ERROR = rb'"error"|(?:^|[\r\n])(?:error|event):'
+"""In any block that tells of an error: a member or value of JSON, or a field of the event."""
+
 _OPENAI_FINISH: dict[str, FinishReason] = {
     "length": "length",
     "max_tokens": "length",
+    "model_length": "length",
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
+
+_GIVEN_UP = frozenset({"error", "insufficient_system_resource"})
+"""Finish reasons of Mistral and OpenRouter, and of DeepSeek, for an answer that was abandoned."""
 
 
 class _OpenAIChat(_Observer):
     """Chat completions and completions."""
 
     interest = re.compile(
-        rb'"usage"\s*:\s*\{|"error"\s*:|"finish_reason"\s*:\s*"|\[DONE\]|^event:|\nevent:'
+        rb'"usage"\s*:\s*\{|"finish_reason"\s*:\s*"|\[DONE\]|' + _ERROR,
     )
     last_event = b"data: [DONE]\n\n"
 
     def streamed(self, payload: Mapping[str, Any]) -> list[Event]:
-        return self._finishes(payload) + self.usage(payload.get("usage"))
+        return self._finishes(payload) + self.usage(_chat_usage(payload))
 
     def whole(self, payload: Mapping[str, Any]) -> list[Event]:
-        if not payload.get("choices"):
+        if not _choices(payload):
             raise BackendError("malformed", "The upstream answered without any choice.")
-        return self._finishes(payload) + self.usage(payload.get("usage"))
+        return self.streamed(payload)
 
     def has_output(self, payload: Mapping[str, Any]) -> bool:
-        for choice in payload.get("choices") or ():
-            delta = choice.get("delta", choice)
-            if any(
-                value for key, value in delta.items() if key not in ("role", "index", "logprobs")
-            ):
-                return True
-        return False
+        return any(
+            _says(choice["delta"]) if isinstance(choice.get("delta"), Mapping) else _says(choice)
+            for choice in _choices(payload)
+        )
 
     def _finishes(self, payload: Mapping[str, Any]) -> list[Event]:
         events: list[Event] = []
-        for choice in payload.get("choices") or ():
-            reason = choice.get("finish_reason")
-            if isinstance(reason, str):
-                self.finished = True
-                index = choice.get("index")
-                events.append(
-                    Finish(
-                        _OPENAI_FINISH.get(reason, "stop"),
-                        reason,
-                        choice=index if isinstance(index, int) else 0,
-                    )
+        for choice in _choices(payload):
+            reason, index = choice.get("finish_reason"), choice.get("index")
+            if isinstance(choice.get("error"), Mapping):
+                raise stated_error(choice)
+            if not isinstance(reason, str):
+                continue
+            if reason in _GIVEN_UP:
+                raise BackendError(
+                    "http_5xx", "The upstream gave up before its answer was done.", code=reason
                 )
+            self.finished = True
+            number = index if isinstance(index, int) else 0
+            events.append(Finish(_OPENAI_FINISH.get(reason, "stop"), reason, choice=number))
         return events
+
+
+_NOT_OUTPUT = frozenset(
+    {"role", "index", "logprobs", "finish_reason", "native_finish_reason", "stop_reason"}
+    | {"content_filter_results", "content_filter_offsets", "message", "delta", "seed", "usage"}
+)
+"""Members of a delta or choice that say nothing of the model's own."""
+
+
+def _says(delta: Mapping[str, Any]) -> bool:
+    return any(value for key, value in delta.items() if key not in _NOT_OUTPUT)
+
+
+def _choices(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [choice for choice in _list(payload.get("choices")) if isinstance(choice, Mapping)]
+
+
+def _chat_usage(payload: Mapping[str, Any]) -> object:
+    """Beside the choices; Groq also in `x_groq`, Moonshot in the last choice of a stream."""
+    if usage := payload.get("usage"):
+        return usage
+    if usage := _mapping(payload.get("x_groq")).get("usage"):
+        return usage
+    return next((choice["usage"] for choice in _choices(payload) if choice.get("usage")), None)
 
 
 class _OpenAIEmbeddings(_Observer):
@@ -134,14 +171,24 @@ class _OpenAIEmbeddings(_Observer):
         return False
 
 
+_RESPONSE_ENDS = tuple(
+    f"response.{status}" for status in ("completed", "incomplete", "failed", "cancelled")
+)
+
+
 class _OpenAIResponses(_Observer):
-    interest = re.compile(rb'"response\.(?:completed|incomplete|failed|cancelled)"|"error"')
+    interest = re.compile(
+        rb'"response\.(?:completed|incomplete|failed|cancelled)"|\[DONE\]|"error"|'
+        rb"(?:^|[\r\n])(?:error:|event: ?error)"
+    )
     last_event = b""
 
     def streamed(self, payload: Mapping[str, Any]) -> list[Event]:
-        if payload.get("type") in ("response.completed", "response.incomplete"):
-            return self.whole(payload.get("response") or {})
-        return []
+        if payload.get("type") not in _RESPONSE_ENDS:
+            return []
+        response = payload.get("response")
+        status = str(payload["type"]).removeprefix("response.")
+        return self.whole({"status": status, **(response if isinstance(response, Mapping) else {})})
 
     def whole(self, payload: Mapping[str, Any]) -> list[Event]:
         status = payload.get("status")
@@ -157,11 +204,7 @@ class _OpenAIResponses(_Observer):
             reason = "length"
         elif native == "content_filter":
             reason = "content_filter"
-        elif any(
-            item.get("type") == "function_call"
-            for item in payload.get("output") or ()
-            if isinstance(item, Mapping)
-        ):
+        elif any(_mapping(i).get("type") == "function_call" for i in _list(payload.get("output"))):
             reason = "tool_calls"
         return [
             Finish(reason, native if isinstance(native, str) else None),
@@ -183,7 +226,10 @@ _ANTHROPIC_FINISH: dict[str, FinishReason] = {
 
 class _AnthropicMessages(_Observer):
     usage_format: UsageFormat = "anthropic"
-    interest = re.compile(rb'"usage"|"error"|message_stop')
+    interest = re.compile(
+        rb'"usage"|"stop_reason"\s*:\s*"|"error"|message_stop|'
+        rb"(?:^|[\r\n])(?:error:|event: ?error)"
+    )
     last_event = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
     def __init__(self) -> None:
@@ -193,16 +239,16 @@ class _AnthropicMessages(_Observer):
     def streamed(self, payload: Mapping[str, Any]) -> list[Event]:
         kind = payload.get("type")
         if kind == "message_start":
-            message = payload.get("message") or {}
-            self._usage.update(message.get("usage") or {})
+            self._grow(_mapping(payload.get("message")).get("usage"))
             return self.usage(self._usage)
         if kind == "message_delta":
-            self._usage.update(
-                {k: v for k, v in (payload.get("usage") or {}).items() if v is not None}
-            )
-            return self._finish(payload.get("delta") or {}) + self.usage(self._usage)
+            self._grow(payload.get("usage"))
+            return self._finish(_mapping(payload.get("delta"))) + self.usage(self._usage)
         self.ended = self.ended or kind == "message_stop"
         return []
+
+    def _grow(self, usage: object) -> None:
+        self._usage.update({k: v for k, v in _mapping(usage).items() if v is not None})
 
     def whole(self, payload: Mapping[str, Any]) -> list[Event]:
         if not isinstance(payload.get("content"), list):
@@ -267,21 +313,35 @@ class RelayedWhole:
             )
         if (error := _stated_error(payload)) is not None:
             return (Failed(error),)
-        return [_start(payload), *self._observer.whole(payload), Raw(body, 1)]
+        try:
+            return [_start(payload), *self._observer.whole(payload), Raw(body, 1)]
+        except BackendError as refused:
+            return (Failed(refused),)
 
 
 class RelayedStream:
-    """A streamed reply."""
+    """A streamed reply.
+
+    However its bytes are cut, the same bytes go on: what the parsed path keeps back (usage nobody
+    asked for, an error) always is of `interest`, so the short path never meets it.
+    """
 
     def __init__(self, observer: _Observer, usage_wanted: bool) -> None:
         self._observer = observer
         self._usage_wanted = usage_wanted
         self._splitter = SseSplitter()
+        self._begun = False
+        self._whole: RelayedWhole | None = None
         self._opened = False
         self._started = False
 
     def feed(self, chunk: bytes) -> Sequence[Event]:
         """The complete events of the stream so far, as bytes."""
+        if not self._begun and (head := chunk.lstrip()):
+            self._begun = True
+            self._whole = RelayedWhole(self._observer) if head.startswith(b"{") else None
+        if self._whole is not None:
+            return self._whole.feed(chunk)
         block = self._splitter.feed(chunk)
         if not block or self._observer.ended:
             return ()
@@ -291,17 +351,18 @@ class RelayedStream:
 
     def close(self) -> Sequence[Event]:
         """The end: completes a stream that lacks only its last event, fails one that lacks more."""
+        if self._whole is not None:
+            return (_unstreamed(self._whole.close()),)
         rest = self._splitter.close()
         events = list(self._parsed(rest)) if rest.strip() and not self._observer.ended else []
-        if any(isinstance(event, Failed) for event in events) or self._observer.ended:
+        if self._observer.ended:
             return events
-        if self._observer.finished:
-            if self._observer.last_event:
-                events.append(Raw(self._observer.last_event))
-            return events
-        events.append(
-            Failed(BackendError("reset", "The upstream ended its stream before it was complete."))
-        )
+        if not self._observer.finished:
+            message = "The upstream ended its stream before it was complete."
+            return [*events, Failed(BackendError("reset", message))]
+        if self._observer.last_event:
+            unclosed = b"" if not rest or rest.endswith((b"\n\n", b"\r\r")) else b"\n\n"
+            events.append(Raw(unclosed + self._observer.last_event))
         return events
 
     def _parsed(self, block: bytes) -> Sequence[Event]:
@@ -309,45 +370,58 @@ class RelayedStream:
         passed = bytearray()
         deltas = 0
         for raw in split_events(block):
-            event = parse_event(raw)
-            if event is None:
+            seen, kept, output = self._event(raw)
+            events += seen
+            deltas += output
+            if kept:
                 passed += raw
-                continue
-            if event.data == b"[DONE]":
-                self._observer.ended = True
-                passed += raw
-                break
-            payload = _object(event.data)
-            error = _stated_error(payload, event.event, dict(event.extra).get("error"))
-            if error is not None:
-                events.append(Failed(error))
-                break
-            if payload is None:
-                continue  # not JSON: dropped, the stream goes on
-            events.extend(self._observed(payload))
-            if not self._usage_wanted and payload.get("choices") == [] and payload.get("usage"):
-                continue
-            if self._observer.has_output(payload):
-                deltas += 1
-                self._opened = True
-            passed += raw
             if self._observer.ended:
                 break
         if passed:
-            at = next((i for i, e in enumerate(events) if isinstance(e, Failed)), len(events))
+            at = len(events) - (1 if events and isinstance(events[-1], Failed) else 0)
             events.insert(at, Raw(bytes(passed), deltas))
         return events
 
-    def _observed(self, payload: Mapping[str, Any]) -> list[Event]:
+    def _event(self, raw: bytes) -> tuple[list[Event], bool, bool]:
+        """What one event tells, whether it goes on to the client, whether it has model output."""
+        event = parse_event(raw)
+        if event is None:
+            return [], True, False
+        if event.data.strip() == b"[DONE]":
+            self._observer.ended = True
+            return [], True, False
+        payload = _object(event.data)
+        error = _stated_error(payload, event.event, dict(event.extra).get("error"))
+        if error is not None:
+            return self._failed([], error)
+        if payload is None:
+            return [], True, False  # not JSON: the client may know what it is
         events: list[Event] = []
         if not self._started:
             self._started = True
             events.append(_start(payload))
         try:
             events += self._observer.streamed(payload)
-        except BackendError as error:
-            events.append(Failed(error))
-        return events
+        except BackendError as refused:
+            return self._failed(events, refused)
+        if not self._usage_wanted and payload.get("choices") == [] and payload.get("usage"):
+            return events, False, False
+        output = self._observer.has_output(payload)
+        self._opened = self._opened or output
+        return events, True, output
+
+    def _failed(self, events: list[Event], error: BackendError) -> tuple[list[Event], bool, bool]:
+        self._observer.ended = True
+        return [*events, Failed(error)], False, False
+
+
+def _unstreamed(events: Sequence[Event]) -> Failed:
+    """A reply in one piece where a stream was asked for: an error, or of no use to the client."""
+    message = "The upstream answered in one piece although a stream was asked for."
+    return next(
+        (event for event in events if isinstance(event, Failed)),
+        Failed(BackendError("malformed", message)),
+    )
 
 
 def _object(data: bytes) -> dict[str, Any] | None:
@@ -373,15 +447,14 @@ def _stated_error(
 ) -> BackendError | None:
     """A failure told inside a reply whose status said 200."""
     if field is not None:
-        payload = _object(field) or {"error": field.decode("utf-8", "replace")}
+        return stated_error(_object(field) or {"error": field.decode("utf-8", "replace")})
     if payload is None:
-        return None
+        return stated_error({}) if event == "error" else None
     failed = payload.get("response") if payload.get("type") == "response.failed" else payload
-    if not isinstance(failed, Mapping) or not (
-        failed.get("error") or event == "error" or payload.get("type") == "error"
-    ):
+    if not isinstance(failed, Mapping):
         return None
-    return stated_error(failed)
+    told = event == "error" or "error" in (payload.get("type"), payload.get("object"))
+    return stated_error(failed) if told or failed.get("error") else None
 
 
 def stated_error(payload: Mapping[str, Any]) -> BackendError:

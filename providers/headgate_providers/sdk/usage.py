@@ -8,7 +8,7 @@ always are: `input_tokens` includes cache reads and writes, `output_tokens` incl
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
@@ -19,6 +19,21 @@ UsageFormat: TypeAlias = Literal["openai", "anthropic", "google", "bedrock", "co
 
 TOKENS_MAX = 10_000_000_000
 """Counts beyond this are taken for nonsense and clamped: no context or output is that long."""
+
+
+TOKEN_CLASSES = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "reasoning_tokens",
+    "audio_input_tokens",
+    "audio_output_tokens",
+    "image_input_tokens",
+    "image_output_tokens",
+)
+"""The counts of a `Usage`: the two totals, then the classes inside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +61,37 @@ class Usage:
 
 def normalise(format: UsageFormat, raw: Mapping[str, Any]) -> Usage:
     """Read a vendor's usage object; missing or negative counts are 0, absurd ones are capped."""
-    return _READERS[format](raw)
+    usage = _READERS[format](raw)
+    return usage if _fits(usage) else _trimmed(usage)
+
+
+def _fits(usage: Usage) -> bool:
+    cached = usage.cache_read_tokens + usage.cache_write_tokens + usage.cache_write_1h_tokens
+    return (
+        cached <= usage.input_tokens
+        and usage.reasoning_tokens <= usage.output_tokens
+        and usage.audio_input_tokens + usage.image_input_tokens <= usage.input_tokens
+        and usage.audio_output_tokens + usage.image_output_tokens <= usage.output_tokens
+    )
+
+
+def _trimmed(usage: Usage) -> Usage:
+    """The same totals with classes cut down to what fits into them, dearer classes first."""
+    inputs, outputs = usage.input_tokens, usage.output_tokens
+    long_lived = min(usage.cache_write_1h_tokens, inputs)
+    written = min(usage.cache_write_tokens, inputs - long_lived)
+    heard, said = min(usage.audio_input_tokens, inputs), min(usage.audio_output_tokens, outputs)
+    return replace(
+        usage,
+        cache_read_tokens=min(usage.cache_read_tokens, inputs - long_lived - written),
+        cache_write_tokens=written,
+        cache_write_1h_tokens=long_lived,
+        reasoning_tokens=min(usage.reasoning_tokens, outputs),
+        audio_input_tokens=heard,
+        audio_output_tokens=said,
+        image_input_tokens=min(usage.image_input_tokens, inputs - heard),
+        image_output_tokens=min(usage.image_output_tokens, outputs - said),
+    )
 
 
 def _count(raw: Any, *path: str) -> int:
@@ -63,8 +108,10 @@ def _count(raw: Any, *path: str) -> int:
 def _openai(raw: Mapping[str, Any]) -> Usage:
     """Chat completions, completions, embeddings, responses and everyone who copied them.
 
-    Perplexity and xAI count reasoning beside `completion_tokens`; it shows when `total_tokens`
-    exceeds prompt + completion by just that number.
+    Perplexity and xAI count reasoning beside `completion_tokens`, Mistral audio beside
+    `prompt_tokens`; it shows when `total_tokens` exceeds prompt + completion by just that number.
+    A total alone (Voyage's embeddings) is all input. More cached than given tokens (Grok on Azure)
+    are those of a hidden prompt that comes first, so nothing is known of ours.
     https://platform.openai.com/docs/api-reference/chat/object
     """
     given = "input" if "input_tokens" in raw else "prompt"
@@ -73,8 +120,14 @@ def _openai(raw: Mapping[str, Any]) -> Usage:
     given_details, made_details = f"{given}_tokens_details", f"{made}_tokens_details"
     reasoning = _count(raw, made_details, "reasoning_tokens") or _count(raw, "reasoning_tokens")
     total = _count(raw, "total_tokens")
-    if reasoning and total == inputs + outputs + reasoning:
+    audio = _count(raw, given_details, "audio_tokens")
+    beside = total - inputs - outputs
+    if reasoning and beside == reasoning:
         outputs += reasoning
+    elif audio and beside == audio:
+        inputs += audio
+    elif beside == total:
+        inputs = total
     cached = (
         _count(raw, given_details, "cached_tokens")
         or _count(raw, "prompt_cache_hit_tokens")
@@ -84,10 +137,10 @@ def _openai(raw: Mapping[str, Any]) -> Usage:
     return Usage(
         input_tokens=inputs,
         output_tokens=outputs,
-        cache_read_tokens=cached,
+        cache_read_tokens=cached if cached <= inputs else 0,
         cache_write_tokens=_count(raw, given_details, "cache_write_tokens"),
         reasoning_tokens=reasoning,
-        audio_input_tokens=_count(raw, given_details, "audio_tokens"),
+        audio_input_tokens=audio,
         audio_output_tokens=_count(raw, made_details, "audio_tokens"),
         image_input_tokens=_count(raw, given_details, "image_tokens"),
         image_output_tokens=_count(raw, made_details, "image_tokens"),
@@ -96,20 +149,45 @@ def _openai(raw: Mapping[str, Any]) -> Usage:
 
 
 def _stated_cost(raw: Mapping[str, Any]) -> Decimal | None:
-    """OpenRouter states `cost` as a number, Perplexity as `cost.total_cost`; both in USD."""
+    """OpenRouter states `cost` as a number, Perplexity as `cost.total_cost`; both in USD.
+
+    xAI states it in ticks of 1e-10 USD (0 on Azure, where it means nothing). With a key of one's
+    own at OpenRouter `cost` is only the fee, and what the vendor behind charges comes on top.
+    https://openrouter.ai/docs/use-cases/usage-accounting
+    """
     cost = raw.get("cost")
     if isinstance(cost, Mapping):
-        cost = cost.get("total_cost")
-    if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost < 1e9:
+        return _usd(cost.get("total_cost"))
+    if raw.get("is_byok") is True and isinstance(raw.get("cost_details"), Mapping):
+        fee, charge = _usd(cost), _usd(raw["cost_details"].get("upstream_inference_cost"))
+        return None if fee is None or charge is None else fee + charge
+    if cost is None and (ticks := _usd(raw.get("cost_in_usd_ticks"))):
+        return ticks.scaleb(-10)
+    return _usd(cost)
+
+
+def _usd(value: object) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e15:
         return None
-    return Decimal(repr(cost))
+    return Decimal(repr(value))
 
 
 def _anthropic(raw: Mapping[str, Any]) -> Usage:
     """`input_tokens` excludes cache reads and writes; the 1 h writes are a part of the writes.
 
+    A compaction pass is billed, and stands in `iterations` only.
     https://docs.anthropic.com/en/docs/build-with-claude/prompt-caching
+    https://docs.anthropic.com/en/docs/build-with-claude/compaction
     """
+    usage = _anthropic_pass(raw)
+    iterations = raw.get("iterations")
+    for step in iterations if isinstance(iterations, list) else ():
+        if isinstance(step, Mapping) and step.get("type") == "compaction":
+            usage = _sum(usage, _anthropic_pass(step))
+    return usage
+
+
+def _anthropic_pass(raw: Mapping[str, Any]) -> Usage:
     read = _count(raw, "cache_read_input_tokens")
     written = _count(raw, "cache_creation_input_tokens")
     long_lived = min(_count(raw, "cache_creation", "ephemeral_1h_input_tokens"), written)
@@ -120,6 +198,16 @@ def _anthropic(raw: Mapping[str, Any]) -> Usage:
         cache_write_tokens=written - long_lived,
         cache_write_1h_tokens=long_lived,
         reasoning_tokens=_count(raw, "output_tokens_details", "thinking_tokens"),
+    )
+
+
+def _sum(first: Usage, second: Usage) -> Usage:
+    return replace(
+        first,
+        **{
+            name: min(getattr(first, name) + getattr(second, name), TOKENS_MAX)
+            for name in TOKEN_CLASSES
+        },
     )
 
 
@@ -159,28 +247,40 @@ def _modalities(raw: Mapping[str, Any], key: str) -> dict[str, int]:
 def _bedrock(raw: Mapping[str, Any]) -> Usage:
     """Converse: `inputTokens` excludes cache reads and writes, as with Anthropic.
 
+    InvokeModel states `inputTokenCount` in its metrics and headers; Titan `inputTextTokenCount`.
     https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html
     """
-    read, written = _count(raw, "cacheReadInputTokens"), _count(raw, "cacheWriteInputTokens")
+    read = _first(raw, "cacheReadInputTokens", "cacheReadInputTokenCount")
+    written = _first(raw, "cacheWriteInputTokens", "cacheWriteInputTokenCount")
+    inputs = _first(raw, "inputTokens", "input_tokens", "inputTokenCount", "inputTextTokenCount")
     return Usage(
-        input_tokens=_count(raw, "inputTokens") + read + written,
-        output_tokens=_count(raw, "outputTokens"),
+        input_tokens=inputs + read + written,
+        output_tokens=_first(raw, "outputTokens", "output_tokens", "outputTokenCount"),
         cache_read_tokens=read,
         cache_write_tokens=written,
     )
 
 
+def _first(raw: Mapping[str, Any], *names: str) -> int:
+    return next((count for name in names if (count := _count(raw, name))), 0)
+
+
 def _cohere(raw: Mapping[str, Any]) -> Usage:
     """Billed units are what is paid; the token counts include Cohere's own prompt text.
 
+    That text comes first, so the cached prefix covers it before it covers anything billed.
     https://docs.cohere.com/docs/how-does-cohere-pricing-work
     """
-    billed = raw.get("billed_units") or raw.get("tokens") or {}
-    inputs = _count(billed, "input_tokens")
+    billed = raw.get("billed_units") or raw.get("tokens") or raw
+    inputs = _count(billed, "input_tokens") + _count(billed, "image_tokens")
+    outputs = _count(billed, "output_tokens")
+    all_inputs = _count(raw, "tokens", "input_tokens") + _count(raw, "tokens", "image_tokens")
+    cached = _count(raw, "cached_tokens") - max(all_inputs - inputs, 0)
     return Usage(
-        input_tokens=inputs + _count(billed, "image_tokens"),
-        output_tokens=_count(billed, "output_tokens"),
-        cache_read_tokens=min(_count(raw, "cached_tokens"), inputs),
+        input_tokens=inputs,
+        output_tokens=outputs,
+        cache_read_tokens=min(max(cached, 0), inputs),
+        reasoning_tokens=min(_count(raw, "tokens", "reasoning_tokens"), outputs),
         image_input_tokens=_count(billed, "image_tokens"),
     )
 
