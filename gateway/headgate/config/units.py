@@ -1,4 +1,4 @@
-"""Values with their unit inside: `900ms`, `0.05 USD`, `10%`, `100k`.
+"""Values with their unit inside: `900ms`, `0.05 USD`, `10%`, `100k`, `32MiB`.
 
 Each type parses from text, is a plain number afterwards, and has a JSON Schema pattern.
 """
@@ -17,6 +17,8 @@ _MONEY = re.compile(r"^([0-9]+(?:\.[0-9]+)?) USD$")
 _SHARE = re.compile(r"^([0-9]+(?:\.[0-9]+)?)%$")
 _COUNT = re.compile(r"^([0-9]+(?:\.[0-9]+)?)([kM]?)$")
 _COUNT_FACTOR = {"": 1, "k": 1000, "M": 1_000_000}
+_SIZE = re.compile(r"^([0-9]+)(B|KiB|MiB|GiB)$")
+_SIZE_FACTOR = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 
 def _match(pattern: re.Pattern[str], value: Any, example: str) -> re.Match[str]:
@@ -46,6 +48,11 @@ def _tokens(value: Any) -> int:
     return int(Decimal(number) * _COUNT_FACTOR[factor])
 
 
+def _size(value: Any) -> int:
+    number, unit = _match(_SIZE, value, "64KiB or 32MiB").groups()
+    return int(number) * _SIZE_FACTOR[unit]
+
+
 def _schema(pattern: re.Pattern[str], *examples: str) -> WithJsonSchema:
     return WithJsonSchema(
         {"type": "string", "pattern": pattern.pattern, "examples": list(examples)}
@@ -57,6 +64,9 @@ DurationS = Annotated[float, BeforeValidator(_duration), _schema(_DURATION, "900
 
 MoneyUsd = Annotated[Decimal, BeforeValidator(_money), _schema(_MONEY, "0.05 USD")]
 """An amount of money, kept in US dollars."""
+
+SizeBytes = Annotated[int, BeforeValidator(_size), _schema(_SIZE, "64KiB", "32MiB")]
+"""A size of data, kept in bytes."""
 
 Share = Annotated[float, BeforeValidator(_share), _schema(_SHARE, "10%")]
 """A percentage, kept as a fraction of 1."""

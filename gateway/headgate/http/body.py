@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from starlette.types import Receive, Scope
+from starlette.types import Receive
 
 from headgate.errors import GatewayError, InvalidRequest
 
@@ -27,7 +27,7 @@ class ClientGone(Exception):
 
 
 async def read_json(
-    scope: Scope, receive: Receive, headers: Mapping[bytes, bytes], limits: BodyLimits
+    receive: Receive, headers: Mapping[bytes, bytes], limits: BodyLimits
 ) -> dict[str, Any]:
     """The body as a JSON object.
 

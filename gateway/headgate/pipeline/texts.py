@@ -42,8 +42,7 @@ def map_texts(body: Mapping[str, Any], change: Callable[[str], str]) -> Mapping[
     """
     try:
         return {
-            key: _mapped(value, change) if key in _MEMBERS else value
-            for key, value in body.items()
+            key: _mapped(value, change) if key in _MEMBERS else value for key, value in body.items()
         }
     except RecursionError:
         raise InvalidRequest("The request body is nested too deeply.") from None

@@ -155,6 +155,13 @@ class Backend(ABC):
     Options: ClassVar[type[BaseModel]] = NoOptions
     """The schema of `options` of a deployment; validated when configuration is loaded."""
 
+    default_url: ClassVar[str | None] = None
+    """The usual base address, where there is one."""
+    secret_env: ClassVar[str | None] = None
+    """The customary environment variable of the credential."""
+    prices: ClassVar[str | None] = None
+    """The provider's name in price lists, where it is another."""
+
     def __init__(self, target: Target, transport: Transport) -> None:
         """Keep what is given; open nothing. `target.options` is already valid for `Options`."""
         self.target = target

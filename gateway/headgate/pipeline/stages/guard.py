@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from headgate.errors import GatewayError
-from headgate.pipeline.context import Exchange
-from headgate.pipeline.texts import map_texts, texts_of
-from headgate.telemetry.metrics import Metrics
 from headgate_plugins.sdk import Block, Blocked, Context, Modify, Plugin, ReplyReviewer
 from headgate_providers.sdk import (
     Event,
@@ -18,7 +16,15 @@ from headgate_providers.sdk import (
     ToolCallDelta,
 )
 
+from headgate.errors import GatewayError
+from headgate.pipeline.context import Exchange
+from headgate.pipeline.texts import map_texts, texts_of
+from headgate.telemetry.metrics import Metrics
+
 Batches = AsyncIterator[Sequence[Event]]
+_Direction = Literal["input", "output"]
+Chosen = tuple[Plugin, str]
+"""A plugin and what its findings lead to: `redact` or `block`."""
 _Stream = tuple[int, str, int]
 """A kind of text of one choice: (choice, kind, index of the tool call)."""
 
@@ -30,20 +36,22 @@ class Guard:
     guard that cannot look must not be taken for one that found nothing.
     """
 
-    def __init__(self, plugins: Mapping[str, Plugin], everywhere: Sequence[str], metrics: Metrics) -> None:
+    def __init__(
+        self, plugins: Mapping[str, Plugin], everywhere: Sequence[str], metrics: Metrics
+    ) -> None:
         self._plugins = plugins
         self._everywhere = tuple(everywhere)
         self._metrics = metrics
 
     async def review_request(self, exchange: Exchange) -> None:
         """Let the plugins see every text; raises `GatewayError` 400 `content_blocked`."""
-        plugins = [p for p in self._chosen(exchange, "input") if p.reviews_requests]
+        plugins = [(p, a) for p, a in self._chosen(exchange, "input") if p.reviews_requests]
         if not plugins:
             return
         texts = texts_of(exchange.body)
         context = _context(exchange)
         changed = False
-        for plugin in plugins:
+        for plugin, action in plugins:
             try:
                 verdict = await plugin.review_request(texts, context)
             except Exception as error:
@@ -51,6 +59,8 @@ class Guard:
             self._metrics.guard_verdict(guard=plugin.name, verdict=type(verdict).__name__.lower())
             match verdict:
                 case Block(finding):
+                    raise _blocked(plugin.name, finding)
+                case Modify(_, finding) if action == "block":
                     raise _blocked(plugin.name, finding)
                 case Modify(replaced, _):
                     texts = list(replaced)
@@ -61,26 +71,33 @@ class Guard:
 
     def reviews_reply(self, exchange: Exchange) -> bool:
         """Whether any plugin wants to see the reply, so that it cannot be relayed."""
-        return any(plugin.reviews_replies for plugin in self._chosen(exchange, "output"))
+        return any(plugin.reviews_replies for plugin, _ in self._chosen(exchange, "output"))
 
     def review_reply(self, exchange: Exchange, batches: Batches) -> Batches:
         """The reply as the plugins let it through."""
-        plugins = [p for p in self._chosen(exchange, "output") if p.reviews_replies]
-        return _reviewed(batches, plugins, _context(exchange), self._metrics) if plugins else batches
+        plugins = [(p, a) for p, a in self._chosen(exchange, "output") if p.reviews_replies]
+        return (
+            _reviewed(batches, plugins, _context(exchange), self._metrics) if plugins else batches
+        )
 
-    def _chosen(self, exchange: Exchange, direction: str) -> Iterator[Plugin]:
-        for name in dict.fromkeys((*self._everywhere, *exchange.guards(direction))):
-            yield self._plugins[name]
+    def _chosen(self, exchange: Exchange, direction: _Direction) -> list[Chosen]:
+        """Plugins of the gateway redact what they find, unless the route says `block`."""
+        actions: dict[str, str] = dict.fromkeys(self._everywhere, "redact")
+        if exchange.decision is not None and exchange.decision.contract is not None:
+            guards = exchange.decision.contract.guards
+            named = guards.input if direction == "input" else guards.output
+            actions.update((guard.use, guard.action) for guard in named)
+        return [(self._plugins[name], action) for name, action in actions.items()]
 
 
 class _Reviewers:
     """The reviewers of one reply, one chain per kind of text."""
 
-    def __init__(self, plugins: Sequence[Plugin], context: Context, metrics: Metrics) -> None:
+    def __init__(self, plugins: Sequence[Chosen], context: Context, metrics: Metrics) -> None:
         self._plugins = plugins
         self._context = context
         self._metrics = metrics
-        self._chains: dict[_Stream, list[tuple[Plugin, ReplyReviewer]]] = {}
+        self._chains: dict[_Stream, list[_Link]] = {}
 
     def review(self, events: Iterable[Event]) -> list[Event]:
         """The events with their text reviewed; a finish releases what its choice held back."""
@@ -102,10 +119,10 @@ class _Reviewers:
         out: list[Event] = []
         for stream in [s for s in self._chains if choice is None or s[0] == choice]:
             rest = ""
-            for plugin, reviewer in self._chains.pop(stream):
-                rest = _guarded(plugin, reviewer.feed, rest) + _guarded(plugin, reviewer.close)
-                verdict = "modify" if reviewer.findings else "allow"
-                self._metrics.guard_verdict(guard=plugin.name, verdict=verdict)
+            for link in self._chains.pop(stream):
+                rest = link.feed(rest) + link.close()
+                verdict = "modify" if link.reviewer.findings else "allow"
+                self._metrics.guard_verdict(guard=link.plugin.name, verdict=verdict)
             if rest:
                 out.append(_delta(stream, rest))
         return out
@@ -113,14 +130,45 @@ class _Reviewers:
     def _feed(self, stream: _Stream, text: str) -> str:
         chain = self._chains.get(stream)
         if chain is None:
-            chain = self._chains[stream] = [(p, p.review_reply(self._context)) for p in self._plugins]
-        for plugin, reviewer in chain:
-            text = _guarded(plugin, reviewer.feed, text)
+            chain = self._chains[stream] = [
+                _Link(plugin, action, plugin.review_reply(self._context))
+                for plugin, action in self._plugins
+            ]
+        for link in chain:
+            text = link.feed(text)
         return text
 
 
+@dataclass(slots=True)
+class _Link:
+    """One plugin's reviewer in the chain of a text."""
+
+    plugin: Plugin
+    action: str
+    reviewer: ReplyReviewer
+
+    def feed(self, text: str) -> str:
+        """See `ReplyReviewer.feed`; a finding stops the reply where the action is `block`."""
+        return self._checked(lambda: self.reviewer.feed(text))
+
+    def close(self) -> str:
+        """See `ReplyReviewer.close`."""
+        return self._checked(self.reviewer.close)
+
+    def _checked(self, review: Callable[[], str]) -> str:
+        try:
+            released = review()
+        except Blocked as blocked:
+            raise _Stopped(self.plugin.name, blocked.finding) from None
+        except Exception as error:
+            raise _unavailable(self.plugin) from error
+        if self.action == "block" and self.reviewer.findings:
+            raise _Stopped(self.plugin.name, "the reply holds what it must not say")
+        return released
+
+
 async def _reviewed(
-    batches: Batches, plugins: Sequence[Plugin], context: Context, metrics: Metrics
+    batches: Batches, plugins: Sequence[Chosen], context: Context, metrics: Metrics
 ) -> Batches:
     reviewers = _Reviewers(plugins, context, metrics)
     try:
@@ -141,16 +189,6 @@ class _Stopped(Exception):
         super().__init__(finding)
         self.guard = guard
         self.finding = finding
-
-
-def _guarded(plugin: Plugin, review: object, *texts: str) -> str:
-    try:
-        released: str = review(*texts)  # type: ignore[operator]
-    except Blocked as blocked:
-        raise _Stopped(plugin.name, blocked.finding) from None
-    except Exception as error:
-        raise _unavailable(plugin) from error
-    return released
 
 
 def _stream(event: Event) -> _Stream | None:

@@ -1,0 +1,1 @@
+"""Who is calling: virtual keys, and the identities they stand for."""

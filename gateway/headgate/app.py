@@ -1,0 +1,265 @@
+"""The composition root: the only module that knows concrete classes and puts them together.
+
+`Gateway` has the lifetime of the process; an `Engine` has that of one configuration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
+from decimal import Decimal
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import orjson
+from headgate_plugins.sdk import Plugin
+from headgate_providers import registry
+from headgate_providers.sdk import AiohttpTransport, Backend, Target, Timeouts, Transport
+from starlette.applications import Starlette
+
+from headgate.access.first_key import VARIABLE as ADMIN_KEY
+from headgate.access.first_key import ensure_admin_key
+from headgate.access.identities import Directory
+from headgate.access.keys import KeyStore, KeyStoreError
+from headgate.access.secrets import WeakKeyError
+from headgate.config.catalog import Deployment
+from headgate.config.configuration import Configuration
+from headgate.config.data_dir import default_data_dir
+from headgate.config.extensions import PLUGIN_GROUP, installed
+from headgate.config.load import load
+from headgate.config.problems import Problem
+from headgate.config.watch import Reloader
+from headgate.http.body import BodyLimits
+from headgate.http.routes import Endpoints, new_app
+from headgate.ledger.price_book import PriceBook, override
+from headgate.ledger.prices import Price
+from headgate.ledger.store import LedgerError, SqliteLedger
+from headgate.pipeline.engine import Engine
+from headgate.pipeline.stages.admit import Admit
+from headgate.pipeline.stages.dispatch import Dispatch
+from headgate.pipeline.stages.guard import Guard
+from headgate.pipeline.stages.route import Route
+from headgate.pipeline.stages.settle import Settle
+from headgate.routing.compile import Compiled, compile_documents
+from headgate.routing.health import Health
+from headgate.routing.sites import Surroundings
+from headgate.telemetry.exporters import ExporterMissing, span_exporter
+from headgate.telemetry.logging import new_logger
+from headgate.telemetry.metrics import Metrics
+from headgate.telemetry.tracing import Tracing
+
+
+class StartError(Exception):
+    """The gateway cannot start; the message says what to do."""
+
+
+class Gateway:
+    """Everything that lives as long as the process. `new_admin_key` is to be shown once."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        paths: Sequence[Path],
+        data_dir: Path,
+        environ: Mapping[str, str],
+    ) -> None:
+        """Open the ledger and the keys; raises `StartError`."""
+        telemetry = configuration.gateway.telemetry
+        self.configuration = configuration
+        self.logger = new_logger(telemetry.log_level, telemetry.log_format)
+        self._paths = tuple(paths)
+        self._environ = environ
+        self._metrics = Metrics()
+        self._health = Health()
+        self._prices = PriceBook()
+        self._transport = AiohttpTransport()
+        self._plugins: dict[str, Plugin] = {}
+        self._stopping = False
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True)
+            self._ledger = SqliteLedger(data_dir)
+            with closing(KeyStore(data_dir)) as store:
+                self.new_admin_key = ensure_admin_key(store, environ.get(ADMIN_KEY))
+            self._directory = Directory(data_dir, configuration.access)
+            self._tracing = Tracing(span_exporter(environ))
+        except (OSError, LedgerError, KeyStoreError, WeakKeyError, ExporterMissing) as error:
+            raise StartError(str(error)) from error
+        self.app = self._new_app()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of the configuration in force."""
+        return self._engine
+
+    def _new_app(self) -> Starlette:
+        server = self.configuration.gateway.server
+        return new_app(
+            Endpoints(
+                engine=lambda: self._engine,
+                limits=BodyLimits(server.limits.body_bytes),
+                metrics=self._metrics if self.configuration.gateway.telemetry.metrics else None,
+                unready=self._unready,
+                find_decision=self._find_decision,
+                logger=self.logger,
+            ),
+            self._lifespan,
+        )
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        await self._take_over(self.configuration)
+        reloader = Reloader(
+            self.configuration,
+            self._paths,
+            load=lambda: load(self._paths, installed(), self._environ),
+            swap=self._take_over,
+            failed=self._refused,
+        )
+        reloader.listen()
+        tasks = [
+            asyncio.create_task(reloader.watch()),
+            asyncio.create_task(self._directory.watch()),
+        ]
+        try:
+            yield
+        finally:
+            self._stopping = True
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            await self._close()
+
+    async def _close(self) -> None:
+        """Close in reverse order of opening; the ledger writes what it holds."""
+        for plugin in reversed(self._plugins.values()):
+            await plugin.close()
+        await self._transport.aclose()
+        await asyncio.to_thread(self._tracing.close)
+        await asyncio.to_thread(self._ledger.close)
+
+    async def _take_over(self, configuration: Configuration) -> None:
+        """Put a configuration in force; requests under way keep the one they began with."""
+        plugins = await _opened_plugins(configuration)
+        policy = compile_documents(configuration, _surroundings(configuration, self._prices))
+        fleet = _fleet(configuration, self._transport)
+        self._directory.configure(configuration.access)
+        self._engine = self._new_engine(configuration, policy, fleet, plugins)
+        self._plugins = plugins
+        self.configuration = configuration
+        self._metrics.policy_taken_over(configuration.policy_digest)
+        self.logger.info(
+            "configuration in force",
+            policy=configuration.policy_digest[:12],
+            catalog=configuration.catalog_digest[:12],
+            deployments=len(fleet),
+        )
+
+    def _new_engine(
+        self,
+        configuration: Configuration,
+        policy: Compiled,
+        fleet: Mapping[str, Backend],
+        plugins: Mapping[str, Plugin],
+    ) -> Engine:
+        deployments = {d.name: d for d in configuration.catalog.deployments}
+        settle = Settle(
+            self._ledger,
+            lambda name: _price(deployments[name], self._prices),
+            deployments,
+            self._metrics,
+            self._tracing,
+            self.logger,
+        )
+        everywhere = [use.use for use in configuration.gateway.plugins]
+        return Engine(
+            admit=Admit(self._directory),
+            route=Route(policy, self._health, self._metrics),
+            guard=Guard(plugins, everywhere, self._metrics),
+            dispatch=Dispatch(fleet, self._health, self._metrics, settle.cost_usd),
+            settle=settle,
+        )
+
+    def _refused(self, problems: Sequence[Problem]) -> None:
+        self._metrics.policy_refused()
+        for problem in problems:
+            self.logger.error("configuration refused, the old one stays", problem=str(problem))
+
+    def _unready(self) -> str | None:
+        if self._stopping:
+            return "stopping"
+        status = self._ledger.status()
+        return None if status.healthy else f"the ledger cannot be written: {status.error}"
+
+    async def _find_decision(self, decision_id: str) -> tuple[str, bytes] | None:
+        record = await self._ledger.decision(decision_id)
+        return None if record is None else (orjson.loads(record)["team"], record)
+
+
+async def _opened_plugins(configuration: Configuration) -> dict[str, Plugin]:
+    """The plugins that are named anywhere, by name, in the order they are named."""
+    options = {use.use: use.options for use in configuration.gateway.plugins}
+    for policy in configuration.policies:
+        for route in policy.spec.routes:
+            for guard in (*route.guards.input, *route.guards.output):
+                options.setdefault(guard.use, {})
+    for overlay in configuration.overlays:
+        for guard in (*overlay.spec.guards.input, *overlay.spec.guards.output):
+            options.setdefault(guard.use, {})
+    plugins: dict[str, Plugin] = {}
+    for name, given in options.items():
+        (entry,) = entry_points(group=PLUGIN_GROUP, name=name)
+        kind: type[Plugin] = entry.load()
+        plugins[name] = kind(kind.Options.model_validate(given))
+        await plugins[name].open()
+    return plugins
+
+
+def _fleet(configuration: Configuration, transport: Transport) -> dict[str, Backend]:
+    defaults = configuration.gateway.timeouts.model_dump(exclude_none=True)
+    fleet: dict[str, Backend] = {}
+    for deployment in configuration.catalog.deployments:
+        own = deployment.timeouts.model_dump(exclude_none=True)
+        target = Target(
+            name=deployment.name,
+            model=deployment.model_name,
+            url=deployment.url,
+            secrets=configuration.secrets.get(deployment.name, {}),
+            region=deployment.region,
+            timeouts=Timeouts(**{**defaults, **own}),
+            options=deployment.options,
+        )
+        fleet[deployment.name] = registry.resolve(deployment.provider)(target, transport)
+    return fleet
+
+
+def _surroundings(configuration: Configuration, prices: PriceBook) -> Surroundings:
+    capabilities: dict[str, frozenset[str]] = {}
+    listed: dict[str, tuple[Decimal | None, Decimal | None]] = {}
+    for deployment in configuration.catalog.deployments:
+        known = registry.resolve(deployment.provider).capabilities
+        capabilities[deployment.name] = frozenset[str](known.operations | known.features)
+        price = _price(deployment, prices)
+        if price is not None:
+            listed[deployment.name] = (price.rates.input, price.rates.output)
+    return Surroundings(capabilities, listed, configuration.gateway.timeouts)
+
+
+def _price(deployment: Deployment, prices: PriceBook) -> Price | None:
+    if deployment.price is not None:
+        return override(deployment.price)
+    seller = registry.resolve(deployment.provider).prices or deployment.provider
+    return prices.price(seller, deployment.model_name)
+
+
+def new_gateway(
+    paths: Sequence[Path], data_dir: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> Gateway:
+    """A gateway for the configuration in these paths; raises `ConfigError` or `StartError`.
+
+    `data_dir` comes before the configuration's, which comes before the platform's usual folder.
+    """
+    configuration = load(paths, installed(), environ)
+    folder = data_dir or configuration.gateway.data_dir or default_data_dir(environ)
+    return Gateway(configuration, paths, folder, environ)

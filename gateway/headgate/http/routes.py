@@ -1,0 +1,88 @@
+"""All endpoints in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+from structlog.typing import FilteringBoundLogger
+
+from headgate.dialects.anthropic_messages import ANTHROPIC_MESSAGES
+from headgate.dialects.base import ClientDialect
+from headgate.dialects.openai_chat import OPENAI_CHAT
+from headgate.dialects.openai_completions import OPENAI_COMPLETIONS
+from headgate.dialects.openai_embeddings import OPENAI_EMBEDDINGS
+from headgate.dialects.openai_responses import OPENAI_RESPONSES
+from headgate.errors import GatewayError
+from headgate.http import responses
+from headgate.http.body import BodyLimits
+from headgate.http.caller import CurrentEngine
+from headgate.http.count_tokens import CountTokensEndpoint
+from headgate.http.decisions import DecisionEndpoint, FindDecision
+from headgate.http.inference import InferenceEndpoint
+from headgate.http.models import ModelEndpoints
+from headgate.http.system import SystemEndpoints
+from headgate.telemetry.metrics import Metrics
+
+DIALECTS: dict[str, ClientDialect] = {
+    "/v1/chat/completions": OPENAI_CHAT,
+    "/v1/responses": OPENAI_RESPONSES,
+    "/v1/completions": OPENAI_COMPLETIONS,
+    "/v1/embeddings": OPENAI_EMBEDDINGS,
+    "/v1/messages": ANTHROPIC_MESSAGES,
+}
+"""The endpoints that ask a model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """What the endpoints need. Without `metrics` there is no `/metrics`."""
+
+    engine: CurrentEngine
+    limits: BodyLimits
+    metrics: Metrics | None
+    unready: Callable[[], str | None]
+    find_decision: FindDecision
+    logger: FilteringBoundLogger
+
+
+def new_app(needs: Endpoints, lifespan: Any) -> Starlette:
+    """The ASGI application."""
+    models = ModelEndpoints(needs.engine)
+    system = SystemEndpoints(needs.metrics, needs.unready)
+    routes = [
+        *(
+            Route(
+                path,
+                InferenceEndpoint(dialect, needs.engine, needs.limits, needs.logger),
+                methods=["POST"],
+            )
+            for path, dialect in DIALECTS.items()
+        ),
+        Route(
+            "/v1/messages/count_tokens",
+            CountTokensEndpoint(needs.engine, needs.limits).post,
+            methods=["POST"],
+        ),
+        Route("/v1/models", models.list),
+        Route("/v1/models/{model:path}", models.get),
+        Route("/v1/decisions/{id}", DecisionEndpoint(needs.engine, needs.find_decision).get),
+        Route("/livez", system.livez),
+        Route("/readyz", system.readyz),
+        Route("/", system.root),
+    ]
+    if needs.metrics is not None:
+        routes.append(Route("/metrics", system.metrics))
+    return Starlette(
+        routes=routes,
+        lifespan=lifespan,
+        exception_handlers={
+            404: responses.unknown_endpoint,
+            405: responses.wrong_method,
+            GatewayError: responses.refused,
+            Exception: responses.crashed,
+        },
+    )
