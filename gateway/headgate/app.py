@@ -9,7 +9,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
-from decimal import Decimal
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -24,17 +23,16 @@ from headgate.access.first_key import ensure_admin_key
 from headgate.access.identities import Directory
 from headgate.access.keys import KeyStore, KeyStoreError
 from headgate.access.secrets import WeakKeyError
-from headgate.config.catalog import Deployment
+from headgate.config.catalog import Catalog, Deployment
 from headgate.config.configuration import Configuration
 from headgate.config.data_dir import default_data_dir
 from headgate.config.extensions import PLUGIN_GROUP, installed
 from headgate.config.load import load
-from headgate.config.problems import Problem
+from headgate.config.problems import ConfigError, Problem
 from headgate.config.watch import Reloader
 from headgate.http.body import BodyLimits
 from headgate.http.routes import Endpoints, new_app
-from headgate.ledger.price_book import PriceBook, override
-from headgate.ledger.prices import Price
+from headgate.ledger.price_book import PriceBook
 from headgate.ledger.store import LedgerError, SqliteLedger
 from headgate.pipeline.engine import Engine
 from headgate.pipeline.stages.admit import Admit
@@ -42,9 +40,8 @@ from headgate.pipeline.stages.dispatch import Dispatch
 from headgate.pipeline.stages.guard import Guard
 from headgate.pipeline.stages.route import Route
 from headgate.pipeline.stages.settle import Settle
-from headgate.routing.compile import Compiled, compile_documents
+from headgate.pipeline.surroundings import compiled, price_of
 from headgate.routing.health import Health
-from headgate.routing.sites import Surroundings
 from headgate.telemetry.exporters import ExporterMissing, span_exporter
 from headgate.telemetry.logging import new_logger
 from headgate.telemetry.metrics import Metrics
@@ -75,7 +72,7 @@ class Gateway:
         self._health = Health()
         self._prices = PriceBook()
         self._transport = AiohttpTransport()
-        self._plugins: dict[str, Plugin] = {}
+        self._opened: list[Engine] = []
         self._stopping = False
         try:
             data_dir.mkdir(parents=True, exist_ok=True)
@@ -86,6 +83,7 @@ class Gateway:
             self._tracing = Tracing(span_exporter(environ))
         except (OSError, LedgerError, KeyStoreError, WeakKeyError, ExporterMissing) as error:
             raise StartError(str(error)) from error
+        self._engine = self._prepare(configuration)
         self.app = self._new_app()
 
     @property
@@ -109,12 +107,12 @@ class Gateway:
 
     @asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        await self._take_over(self.configuration)
+        await self._take_over(self.configuration, self._engine)
         reloader = Reloader(
             self.configuration,
             self._paths,
             load=lambda: load(self._paths, installed(), self._environ),
-            swap=self._take_over,
+            swap=self._reload,
             failed=self._refused,
         )
         reloader.listen()
@@ -133,40 +131,22 @@ class Gateway:
 
     async def _close(self) -> None:
         """Close in reverse order of opening; the ledger writes what it holds."""
-        for plugin in reversed(self._plugins.values()):
-            await plugin.close()
+        for engine in reversed(self._opened):
+            for plugin in reversed(list(engine.guard.plugins.values())):
+                await plugin.close()
         await self._transport.aclose()
         await asyncio.to_thread(self._tracing.close)
         await asyncio.to_thread(self._ledger.close)
 
-    async def _take_over(self, configuration: Configuration) -> None:
-        """Put a configuration in force; requests under way keep the one they began with."""
-        plugins = await _opened_plugins(configuration)
-        policy = compile_documents(configuration, _surroundings(configuration, self._prices))
+    def _prepare(self, configuration: Configuration) -> Engine:
+        """An engine for a configuration; raises `ConfigError`. Opens nothing."""
         fleet = _fleet(configuration, self._transport)
-        self._directory.configure(configuration.access)
-        self._engine = self._new_engine(configuration, policy, fleet, plugins)
-        self._plugins = plugins
-        self.configuration = configuration
-        self._metrics.policy_taken_over(configuration.policy_digest)
-        self.logger.info(
-            "configuration in force",
-            policy=configuration.policy_digest[:12],
-            catalog=configuration.catalog_digest[:12],
-            deployments=len(fleet),
-        )
-
-    def _new_engine(
-        self,
-        configuration: Configuration,
-        policy: Compiled,
-        fleet: Mapping[str, Backend],
-        plugins: Mapping[str, Plugin],
-    ) -> Engine:
+        policy = compiled(configuration, self._prices, fleet)
+        plugins = _plugins(configuration)
         deployments = {d.name: d for d in configuration.catalog.deployments}
         settle = Settle(
             self._ledger,
-            lambda name: _price(deployments[name], self._prices),
+            lambda name: price_of(deployments[name], self._prices),
             deployments,
             self._metrics,
             self._tracing,
@@ -180,6 +160,25 @@ class Gateway:
             dispatch=Dispatch(fleet, self._health, self._metrics, settle.cost_usd),
             settle=settle,
         )
+
+    async def _take_over(self, configuration: Configuration, engine: Engine) -> None:
+        """Put a configuration in force; requests under way keep the one they began with."""
+        for plugin in engine.guard.plugins.values():
+            await plugin.open()
+        self._directory.configure(configuration.access)
+        self._engine = engine
+        self._opened.append(engine)
+        self.configuration = configuration
+        self._metrics.policy_taken_over(configuration.policy_digest)
+        self.logger.info(
+            "configuration in force",
+            policy=configuration.policy_digest[:12],
+            catalog=configuration.catalog_digest[:12],
+            deployments=len(configuration.catalog.deployments),
+        )
+
+    async def _reload(self, configuration: Configuration) -> None:
+        await self._take_over(configuration, self._prepare(configuration))
 
     def _refused(self, problems: Sequence[Problem]) -> None:
         self._metrics.policy_refused()
@@ -197,7 +196,7 @@ class Gateway:
         return None if record is None else (orjson.loads(record)["team"], record)
 
 
-async def _opened_plugins(configuration: Configuration) -> dict[str, Plugin]:
+def _plugins(configuration: Configuration) -> dict[str, Plugin]:
     """The plugins that are named anywhere, by name, in the order they are named."""
     options = {use.use: use.options for use in configuration.gateway.plugins}
     for policy in configuration.policies:
@@ -212,7 +211,6 @@ async def _opened_plugins(configuration: Configuration) -> dict[str, Plugin]:
         (entry,) = entry_points(group=PLUGIN_GROUP, name=name)
         kind: type[Plugin] = entry.load()
         plugins[name] = kind(kind.Options.model_validate(given))
-        await plugins[name].open()
     return plugins
 
 
@@ -230,27 +228,23 @@ def _fleet(configuration: Configuration, transport: Transport) -> dict[str, Back
             timeouts=Timeouts(**{**defaults, **own}),
             options=deployment.options,
         )
-        fleet[deployment.name] = registry.resolve(deployment.provider)(target, transport)
+        try:
+            fleet[deployment.name] = registry.resolve(deployment.provider)(target, transport)
+        except (LookupError, ValueError) as error:
+            raise _unusable(configuration, deployment, str(error)) from error
     return fleet
 
 
-def _surroundings(configuration: Configuration, prices: PriceBook) -> Surroundings:
-    capabilities: dict[str, frozenset[str]] = {}
-    listed: dict[str, tuple[Decimal | None, Decimal | None]] = {}
-    for deployment in configuration.catalog.deployments:
-        known = registry.resolve(deployment.provider).capabilities
-        capabilities[deployment.name] = frozenset[str](known.operations | known.features)
-        price = _price(deployment, prices)
-        if price is not None:
-            listed[deployment.name] = (price.rates.input, price.rates.output)
-    return Surroundings(capabilities, listed, configuration.gateway.timeouts)
-
-
-def _price(deployment: Deployment, prices: PriceBook) -> Price | None:
-    if deployment.price is not None:
-        return override(deployment.price)
-    seller = registry.resolve(deployment.provider).prices or deployment.provider
-    return prices.price(seller, deployment.model_name)
+def _unusable(configuration: Configuration, deployment: Deployment, reason: str) -> ConfigError:
+    """A deployment that its provider refuses, with the line where it stands."""
+    for document in configuration.documents:
+        if isinstance(document.content, Catalog):
+            listed = [d.name for d in document.content.spec.deployments]
+            if deployment.name in listed:
+                place = ("spec", "deployments", listed.index(deployment.name))
+                problem = configuration.problem(document.content, place, reason)
+                return ConfigError([problem], configuration.files)
+    return ConfigError([Problem(reason, deployment.name)], configuration.files)
 
 
 def new_gateway(

@@ -11,7 +11,6 @@ from typing import Annotated, Any, NoReturn, get_args
 
 import orjson
 import typer
-from headgate_providers import registry
 from headgate_providers.sdk import FEATURES, Operation
 from pydantic import Field, ValidationError
 
@@ -25,6 +24,7 @@ from headgate.config.policy_test import Given, GivenWorld
 from headgate.config.problems import ConfigError, Problem, did_you_mean
 from headgate.config.schema import as_text, schemas, write_schemas
 from headgate.ledger.price_book import PriceBook
+from headgate.pipeline.surroundings import surroundings
 from headgate.routing import explain as explaining
 from headgate.routing import lint as linting
 from headgate.routing.compile import Compiled, compile_documents
@@ -220,15 +220,13 @@ def _give_up(problems: Iterable[object]) -> NoReturn:
     raise fail()
 
 
-def _compiled(
-    configuration: Configuration, surroundings: Surroundings = NO_SURROUNDINGS
-) -> Compiled:
+def _compiled(configuration: Configuration, around: Surroundings = NO_SURROUNDINGS) -> Compiled:
     with _locating(configuration):
-        return compile_documents(configuration, surroundings)
+        return compile_documents(configuration, around)
 
 
 def _decided(configuration: Configuration, question: Question) -> Decision:
-    compiled = _compiled(configuration, _surroundings(configuration))
+    compiled = _compiled(configuration, surroundings(configuration, PriceBook()))
     world = world_of(question.world)
     if question.world.now is None:
         world = replace(world, now=datetime.now(UTC))
@@ -237,27 +235,6 @@ def _decided(configuration: Configuration, question: Question) -> Decision:
         refusal = unknown_model(decision.facts.model, compiled.model_names)
         return replace(decision, refusal=refusal)
     return decision
-
-
-def _surroundings(configuration: Configuration) -> Surroundings:
-    """What the gateway would know: protocols by provider, list prices, its own time limits."""
-    book, deployments = PriceBook(), configuration.catalog.deployments
-    speaks = {name: _expressible(name) for name in {d.provider for d in deployments}}
-    prices = {d.name: book.price(d.provider, d.model_name) for d in deployments}
-    return Surroundings(
-        capabilities={d.name: words for d in deployments if (words := speaks[d.provider])},
-        prices={n: (p.rates.input, p.rates.output) for n, p in prices.items() if p is not None},
-        timeouts=configuration.gateway.timeouts,
-    )
-
-
-def _expressible(provider: str) -> frozenset[str]:
-    """Nothing for a provider whose optional library is missing here: then it is not known."""
-    try:
-        capabilities = registry.resolve(provider).capabilities
-    except registry.ProviderError:
-        return frozenset()
-    return frozenset({*capabilities.operations, *capabilities.features})
 
 
 def _given(model: str | None) -> str:

@@ -69,6 +69,8 @@ class AnthropicBackend(HttpBackend):
         ),
     )
     Options = AnthropicOptions
+    default_url = DEFAULT_URL
+    secret_env = "ANTHROPIC_API_KEY"
 
     def __init__(self, target: Target, transport: Transport) -> None:
         super().__init__(target, transport)

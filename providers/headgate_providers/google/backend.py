@@ -153,6 +153,9 @@ class GenerateContentBackend(HttpBackend):
 class GoogleBackend(GenerateContentBackend):
     """The Gemini API of Google AI, with an API key."""
 
+    default_url = URL
+    secret_env = "GEMINI_API_KEY"
+
     def url(self, model: str, method: str) -> str:
         """See `GenerateContentBackend.url`."""
         return f"{self._base}/{quote(_resource(model), safe='/@')}:{method}"

@@ -21,6 +21,7 @@ from headgate_providers.sdk import (
 )
 
 from headgate.pipeline.context import Attempt, Exchange
+from headgate.pipeline.dropping import without
 from headgate.pipeline.upstream_errors import refusal, translated
 from headgate.routing.decision import Candidate
 from headgate.routing.health import Health
@@ -221,7 +222,7 @@ def _call(exchange: Exchange, candidate: Candidate, relayable: bool) -> Call:
         dialect=dialect.name,
         body=body,
         model=model,
-        decode=lambda: dialect.decode(body, model),
+        decode=lambda: without(dialect.decode(body, model), candidate.ignored),
         stream=exchange.summary.stream,
         relayable=relayable,
         usage_wanted=exchange.summary.usage_wanted,

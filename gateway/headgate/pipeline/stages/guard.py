@@ -39,7 +39,7 @@ class Guard:
     def __init__(
         self, plugins: Mapping[str, Plugin], everywhere: Sequence[str], metrics: Metrics
     ) -> None:
-        self._plugins = plugins
+        self.plugins = plugins
         self._everywhere = tuple(everywhere)
         self._metrics = metrics
 
@@ -87,7 +87,7 @@ class Guard:
             guards = exchange.decision.contract.guards
             named = guards.input if direction == "input" else guards.output
             actions.update((guard.use, guard.action) for guard in named)
-        return [(self._plugins[name], action) for name, action in actions.items()]
+        return [(self.plugins[name], action) for name, action in actions.items()]
 
 
 class _Reviewers:
