@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
@@ -13,9 +14,6 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import orjson
-from headgate_plugins.sdk import Plugin
-from headgate_providers import registry
-from headgate_providers.sdk import AiohttpTransport, Backend, Target, Timeouts, Transport
 from starlette.applications import Starlette
 
 from headgate.access.first_key import VARIABLE as ADMIN_KEY
@@ -25,6 +23,7 @@ from headgate.access.keys import KeyStore, KeyStoreError
 from headgate.access.secrets import WeakKeyError
 from headgate.config.catalog import Catalog, Deployment
 from headgate.config.configuration import Configuration
+from headgate.config.data_dir import VARIABLE as DATA_DIR
 from headgate.config.data_dir import default_data_dir
 from headgate.config.extensions import PLUGIN_GROUP, installed
 from headgate.config.load import load
@@ -43,9 +42,12 @@ from headgate.pipeline.stages.settle import Settle
 from headgate.pipeline.surroundings import compiled, price_of
 from headgate.routing.health import Health
 from headgate.telemetry.exporters import ExporterMissing, span_exporter
-from headgate.telemetry.logging import new_logger
+from headgate.telemetry.logging import ForwardingHandler, new_logger
 from headgate.telemetry.metrics import Metrics
 from headgate.telemetry.tracing import Tracing
+from headgate_plugins.sdk import Plugin
+from headgate_providers import registry
+from headgate_providers.sdk import AiohttpTransport, Backend, Target, Timeouts, Transport
 
 
 class StartError(Exception):
@@ -66,6 +68,8 @@ class Gateway:
         telemetry = configuration.gateway.telemetry
         self.configuration = configuration
         self.logger = new_logger(telemetry.log_level, telemetry.log_format)
+        logging.getLogger("uvicorn").addHandler(ForwardingHandler(self.logger))
+        self.data_dir = data_dir
         self._paths = tuple(paths)
         self._environ = environ
         self._metrics = Metrics()
@@ -86,10 +90,10 @@ class Gateway:
         self._engine = self._prepare(configuration)
         self.app = self._new_app()
 
-    @property
-    def engine(self) -> Engine:
-        """The engine of the configuration in force."""
-        return self._engine
+    def abandon(self) -> None:
+        """Close what was opened, for a process that only watches over others that serve."""
+        self._ledger.close()
+        self._tracing.close()
 
     def _new_app(self) -> Starlette:
         server = self.configuration.gateway.server
@@ -257,3 +261,18 @@ def new_gateway(
     configuration = load(paths, installed(), environ)
     folder = data_dir or configuration.gateway.data_dir or default_data_dir(environ)
     return Gateway(configuration, paths, folder, environ)
+
+
+_WORKER_PATHS = "HEADGATE_WORKER_PATHS"
+
+
+def tell_workers(paths: Sequence[Path], data_dir: Path) -> None:
+    """Leave in the environment what `worker` needs."""
+    os.environ[_WORKER_PATHS] = os.pathsep.join(str(path) for path in paths)
+    os.environ[DATA_DIR] = str(data_dir)
+
+
+def worker() -> Starlette:
+    """The application of one of several processes."""
+    paths = [Path(path) for path in os.environ[_WORKER_PATHS].split(os.pathsep) if path]
+    return new_gateway(paths).app

@@ -1,13 +1,14 @@
 """The secrets plugin, through the kit and on its own patterns."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
 from headgate_plugins.sdk import Block, Blocked, Modify
 from headgate_plugins.sdk.testing import CONTEXT, PluginConformance
 from headgate_plugins.secrets import SecretsPlugin
 from headgate_plugins.secrets.plugin import SecretsOptions
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import ValidationError
 
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc def\n-----END RSA PRIVATE KEY-----"
 SAMPLES = {

@@ -11,7 +11,6 @@ from typing import Annotated, Any, NoReturn, get_args
 
 import orjson
 import typer
-from headgate_providers.sdk import FEATURES, Operation
 from pydantic import Field, ValidationError
 
 from headgate.cli.check import Offline, Paths
@@ -36,6 +35,7 @@ from headgate.routing.reach import reach as reached
 from headgate.routing.refusals import unknown_model
 from headgate.routing.sites import NO_SURROUNDINGS, Surroundings
 from headgate.routing.testing import Result, coverage, facts_of, run_tests, world_of
+from headgate_providers.sdk import FEATURES, Operation
 
 app = typer.Typer(
     help="Check, test and explain routing policies. Needs no network.", no_args_is_help=True

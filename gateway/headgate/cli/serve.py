@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,10 +28,9 @@ def serve(
     ] = None,
 ) -> None:
     """Run the gateway until it is stopped; SIGHUP or a changed file reloads."""
-    from headgate.app import StartError, new_gateway
+    from headgate.app import StartError, new_gateway, tell_workers, worker
     from headgate.config.problems import ConfigError
-    from headgate.http.server import new_server
-    from headgate.telemetry.logging import ForwardingHandler
+    from headgate.http.server import run_server
 
     paths = config or []
     try:
@@ -45,15 +43,18 @@ def serve(
         raise fail(error) from None
     settings = gateway.configuration.gateway.server
     host, port = host or settings.host, settings.port if port is None else port
-    logging.getLogger().addHandler(ForwardingHandler(gateway.logger))
     typer.echo(_welcome(host, port, gateway.new_admin_key, paths), err=True)
-    new_server(
-        gateway.app,
+    if workers > 1:
+        tell_workers(paths, gateway.data_dir)
+        gateway.abandon()
+    run_server(
+        gateway.app if workers == 1 else f"{worker.__module__}:{worker.__name__}",
         host=host,
         port=port,
         head_bytes_max=settings.limits.header_bytes,
         drain_s=settings.drain_s,
-    ).run()
+        workers=workers,
+    )
 
 
 def _welcome(host: str, port: int, new_key: str | None, paths: Sequence[Path]) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Protocol
 
-from headgate_providers import registry
 from pydantic import BaseModel
+
+from headgate_providers import registry
 
 PLUGIN_GROUP = "headgate.plugins"
 """The entry point group of plugins."""

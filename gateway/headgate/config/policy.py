@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from headgate_providers.sdk import ErrorKind, Operation
 from pydantic import Field, StringConstraints, model_validator
 
 from headgate.config.base import Strict
 from headgate.config.catalog import ApiVersion, Metadata, Name, Names, TimeoutLimits
 from headgate.config.policy_test import PolicyTest
 from headgate.config.units import DurationS, MoneyUsd, Share
+from headgate_providers.sdk import ErrorKind, Operation
 
 Code: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 """A stable code that clients may depend on."""

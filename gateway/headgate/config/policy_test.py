@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from headgate_providers.sdk import Feature, Operation
 from pydantic import AwareDatetime, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from headgate.config.base import Strict
 from headgate.config.catalog import Modality, Name
 from headgate.config.units import DurationS, Share, Tokens
+from headgate_providers.sdk import Feature, Operation
 
 ReasonCode: TypeAlias = Literal[
     "tier",

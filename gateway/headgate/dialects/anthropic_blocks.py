@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+
 from headgate_providers.sdk import MediaDelta, ReasoningDelta, ToolCallDelta
 
 StreamEvent = dict[str, Any]

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from headgate_providers.sdk import Feature
-
 from headgate.dialects.base import JsonBody, Summary
 from headgate.dialects.openai_shared import (
     BOOLEAN,
@@ -30,6 +28,7 @@ from headgate.dialects.openai_shared import (
     text_metadata,
 )
 from headgate.errors import InvalidRequest
+from headgate_providers.sdk import Feature
 
 
 def _stop_sequences(sequences: Any, at: str) -> None:

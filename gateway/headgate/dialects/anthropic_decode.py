@@ -14,6 +14,17 @@ from itertools import groupby
 from typing import Any, NoReturn
 
 import orjson
+
+from headgate.dialects.anthropic_check import inspect
+from headgate.dialects.base import JsonBody
+from headgate.dialects.openai_shared import (
+    cache_hint,
+    optional,
+    refuse_untranslatable,
+    required,
+    text_metadata,
+)
+from headgate.errors import InvalidRequest
 from headgate_providers.sdk import (
     ChatRequest,
     Document,
@@ -29,17 +40,6 @@ from headgate_providers.sdk import (
     ToolChoice,
     ToolResult,
 )
-
-from headgate.dialects.anthropic_check import inspect
-from headgate.dialects.base import JsonBody
-from headgate.dialects.openai_shared import (
-    cache_hint,
-    optional,
-    refuse_untranslatable,
-    required,
-    text_metadata,
-)
-from headgate.errors import InvalidRequest
 
 Block = Mapping[str, Any]
 

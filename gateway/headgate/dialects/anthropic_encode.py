@@ -11,6 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import orjson
+
+from headgate.dialects.anthropic_blocks import BlockWriter, StreamEvent
+from headgate.dialects.base import ReplyHead
+from headgate.dialects.openai_shared import to_json
+from headgate.errors import GatewayError
 from headgate_providers.sdk import (
     Citation,
     Event,
@@ -24,11 +29,6 @@ from headgate_providers.sdk import (
     Usage,
     UsageReported,
 )
-
-from headgate.dialects.anthropic_blocks import BlockWriter, StreamEvent
-from headgate.dialects.base import ReplyHead
-from headgate.dialects.openai_shared import to_json
-from headgate.errors import GatewayError
 
 _TYPES: dict[int, str] = {
     401: "authentication_error",

@@ -5,14 +5,13 @@ https://docs.anthropic.com/en/api/messages
 
 from __future__ import annotations
 
-from headgate_providers.sdk import ChatRequest, Dialect, Operation
-
 from headgate.dialects.anthropic_check import inspect
 from headgate.dialects.anthropic_decode import decode
 from headgate.dialects.anthropic_encode import MessageEncoder, error_envelope
 from headgate.dialects.base import JsonBody, ReplyHead, Summary
 from headgate.dialects.openai_shared import to_json
 from headgate.errors import GatewayError
+from headgate_providers.sdk import ChatRequest, Dialect, Operation
 
 
 class AnthropicMessages:

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from headgate_providers.sdk import Dialect, Event, Feature, Operation, Request
-
 from headgate.errors import GatewayError
+from headgate_providers.sdk import Dialect, Event, Feature, Operation, Request
 
 JsonBody = Mapping[str, Any]
 

@@ -5,14 +5,13 @@ https://platform.openai.com/docs/api-reference/chat
 
 from __future__ import annotations
 
-from headgate_providers.sdk import ChatRequest, Dialect, Operation
-
 from headgate.dialects.base import JsonBody, ReplyHead, Summary
 from headgate.dialects.openai_chat_check import inspect
 from headgate.dialects.openai_chat_reply import ChatEncoder
 from headgate.dialects.openai_chat_request import decode
 from headgate.dialects.openai_shared import error_envelope
 from headgate.errors import GatewayError
+from headgate_providers.sdk import ChatRequest, Dialect, Operation
 
 
 class OpenAIChat:

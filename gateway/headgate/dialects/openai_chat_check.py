@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from headgate_providers.sdk import Feature
-
 from headgate.dialects.base import JsonBody, Summary
 from headgate.dialects.openai_shared import (
     BOOLEAN,
@@ -29,6 +27,7 @@ from headgate.dialects.openai_shared import (
     usage_wanted,
 )
 from headgate.errors import InvalidRequest
+from headgate_providers.sdk import Feature
 
 
 def _tools(tools: Any, at: str) -> None:

@@ -18,6 +18,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from headgate.dialects.base import ReplyHead
+from headgate.dialects.openai_shared import (
+    DONE,
+    URL_CITATION,
+    error_event,
+    paired,
+    to_json,
+    usage_object,
+)
+from headgate.errors import GatewayError
 from headgate_providers.sdk import (
     Citation,
     Event,
@@ -34,17 +44,6 @@ from headgate_providers.sdk import (
 )
 from headgate_providers.sdk.events import Choice, FoldedReasoning
 from headgate_providers.sdk.types import JsonObject
-
-from headgate.dialects.base import ReplyHead
-from headgate.dialects.openai_shared import (
-    DONE,
-    URL_CITATION,
-    error_event,
-    paired,
-    to_json,
-    usage_object,
-)
-from headgate.errors import GatewayError
 
 Delta = dict[str, Any]
 

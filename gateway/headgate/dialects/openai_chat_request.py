@@ -12,6 +12,22 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from headgate.dialects.base import JsonBody
+from headgate.dialects.openai_chat_check import inspect
+from headgate.dialects.openai_shared import (
+    cache_hint,
+    document_of,
+    image_of,
+    objects,
+    optional,
+    refuse,
+    refuse_untranslatable,
+    required,
+    stops,
+    text_metadata,
+    user_of,
+)
+from headgate.errors import InvalidRequest
 from headgate_providers.sdk import (
     Audio,
     ChatRequest,
@@ -30,23 +46,6 @@ from headgate_providers.sdk import (
     ToolResult,
 )
 from headgate_providers.sdk.types import CacheHint
-
-from headgate.dialects.base import JsonBody
-from headgate.dialects.openai_chat_check import inspect
-from headgate.dialects.openai_shared import (
-    cache_hint,
-    document_of,
-    image_of,
-    objects,
-    optional,
-    refuse,
-    refuse_untranslatable,
-    required,
-    stops,
-    text_metadata,
-    user_of,
-)
-from headgate.errors import InvalidRequest
 
 
 def decode(body: JsonBody, model: str) -> ChatRequest:

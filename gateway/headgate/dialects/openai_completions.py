@@ -10,23 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from headgate_providers.sdk import (
-    ChatRequest,
-    Dialect,
-    Event,
-    Finish,
-    Logprobs,
-    Message,
-    Operation,
-    RefusalDelta,
-    Text,
-    TextDelta,
-    Usage,
-    UsageReported,
-    fold,
-)
-from headgate_providers.sdk.types import JsonObject
-
 from headgate.dialects.base import JsonBody, ReplyHead, Summary
 from headgate.dialects.openai_chat_request import sampling
 from headgate.dialects.openai_shared import (
@@ -52,6 +35,22 @@ from headgate.dialects.openai_shared import (
     usage_wanted,
 )
 from headgate.errors import GatewayError, InvalidRequest
+from headgate_providers.sdk import (
+    ChatRequest,
+    Dialect,
+    Event,
+    Finish,
+    Logprobs,
+    Message,
+    Operation,
+    RefusalDelta,
+    Text,
+    TextDelta,
+    Usage,
+    UsageReported,
+    fold,
+)
+from headgate_providers.sdk.types import JsonObject
 
 
 def _prompt(prompt: Any, at: str) -> None:

@@ -11,8 +11,6 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from headgate_providers.sdk import Dialect, EmbeddingRequest, Event, Operation, fold
-
 from headgate.dialects.base import JsonBody, ReplyHead, Summary
 from headgate.dialects.openai_shared import (
     INTEGER,
@@ -29,6 +27,7 @@ from headgate.dialects.openai_shared import (
     user_of,
 )
 from headgate.errors import GatewayError, InvalidRequest
+from headgate_providers.sdk import Dialect, EmbeddingRequest, Event, Operation, fold
 
 INPUTS_MAX = 2048
 """OpenAI's limit of inputs in one request."""

@@ -5,14 +5,13 @@ https://platform.openai.com/docs/api-reference/responses
 
 from __future__ import annotations
 
-from headgate_providers.sdk import ChatRequest, Dialect, Operation
-
 from headgate.dialects.base import JsonBody, ReplyHead, Summary
 from headgate.dialects.openai_responses_check import inspect
 from headgate.dialects.openai_responses_reply import ResponsesEncoder
 from headgate.dialects.openai_responses_request import decode
 from headgate.dialects.openai_shared import error_envelope
 from headgate.errors import GatewayError
+from headgate_providers.sdk import ChatRequest, Dialect, Operation
 
 
 class OpenAIResponses:

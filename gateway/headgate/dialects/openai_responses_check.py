@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from headgate_providers.sdk import Feature
-
 from headgate.dialects.base import JsonBody, Summary
 from headgate.dialects.openai_shared import (
     BOOLEAN,
@@ -34,6 +32,7 @@ from headgate.dialects.openai_shared import (
     text_metadata,
 )
 from headgate.errors import InvalidRequest
+from headgate_providers.sdk import Feature
 
 
 def _tools(tools: Any, at: str) -> None:

@@ -11,11 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from headgate_providers.sdk import MediaDelta
-from headgate_providers.sdk.types import JsonObject
-
 from headgate.dialects.openai_responses_request import SIGNATURE_PREFIX
 from headgate.dialects.openai_shared import URL_CITATION, to_json
+from headgate_providers.sdk import MediaDelta
+from headgate_providers.sdk.types import JsonObject
 
 
 class EventLog:

@@ -12,6 +12,19 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import orjson
+
+from headgate.dialects.base import JsonBody, ReplyHead
+from headgate.dialects.openai_responses_items import (
+    CallItem,
+    EventLog,
+    ImageItem,
+    Item,
+    MessageItem,
+    ReasoningItem,
+    annotation,
+)
+from headgate.dialects.openai_shared import error_object, paired, text_metadata, to_json
+from headgate.errors import GatewayError
 from headgate_providers.sdk import (
     Citation,
     Event,
@@ -26,19 +39,6 @@ from headgate_providers.sdk import (
     UsageReported,
 )
 from headgate_providers.sdk.types import JsonObject
-
-from headgate.dialects.base import JsonBody, ReplyHead
-from headgate.dialects.openai_responses_items import (
-    CallItem,
-    EventLog,
-    ImageItem,
-    Item,
-    MessageItem,
-    ReasoningItem,
-    annotation,
-)
-from headgate.dialects.openai_shared import error_object, paired, text_metadata, to_json
-from headgate.errors import GatewayError
 
 
 class ResponsesEncoder:

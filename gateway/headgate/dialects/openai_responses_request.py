@@ -10,24 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from headgate_providers.sdk import (
-    Audio,
-    ChatRequest,
-    Document,
-    Image,
-    Message,
-    Part,
-    Reasoning,
-    ReasoningOptions,
-    Refusal,
-    ResponseFormat,
-    Text,
-    Tool,
-    ToolCall,
-    ToolChoice,
-    ToolResult,
-)
-
 from headgate.dialects.base import JsonBody
 from headgate.dialects.openai_chat_request import (
     file_document,
@@ -47,6 +29,23 @@ from headgate.dialects.openai_shared import (
     user_of,
 )
 from headgate.errors import InvalidRequest
+from headgate_providers.sdk import (
+    Audio,
+    ChatRequest,
+    Document,
+    Image,
+    Message,
+    Part,
+    Reasoning,
+    ReasoningOptions,
+    Refusal,
+    ResponseFormat,
+    Text,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
 
 SIGNATURE_PREFIX = "headgate.signature:"
 """Marks an `encrypted_content` that is the signature of visible thinking (Anthropic's), not an

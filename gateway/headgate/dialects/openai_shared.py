@@ -14,10 +14,10 @@ from typing import Any, NoReturn, TypeAlias, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import orjson
-from headgate_providers.sdk import Document, Event, Feature, Image, Logprobs, TextDelta, Usage
-from headgate_providers.sdk.types import CacheHint, JsonObject
 
 from headgate.errors import GatewayError, InvalidRequest
+from headgate_providers.sdk import Document, Event, Feature, Image, Logprobs, TextDelta, Usage
+from headgate_providers.sdk.types import CacheHint, JsonObject
 
 CHOICES_MAX = 128
 """OpenAI's limit of `n`."""

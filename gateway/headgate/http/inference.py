@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import cast
 
-from headgate_providers.sdk import Event, Raw
 from starlette.types import Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
@@ -25,6 +24,7 @@ from headgate.http.responses import CRASHED
 from headgate.pipeline.context import Exchange, new_id
 from headgate.pipeline.engine import Engine
 from headgate.pipeline.stages.dispatch import Answer
+from headgate_providers.sdk import Event, Raw
 
 _FORWARDED = (b"anthropic-version", b"anthropic-beta", b"openai-beta")
 """Client headers that mean something to an upstream of the same dialect."""

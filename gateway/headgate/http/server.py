@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -18,58 +16,71 @@ _RESPONSE = (
 )
 
 
-def bounded_protocol(head_bytes_max: int) -> type[HttpToolsProtocol]:
-    """uvicorn's protocol, refusing a request line and headers that exceed `head_bytes_max`."""
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, refusing a request line and headers over the limit with 431.
 
-    class BoundedProtocol(HttpToolsProtocol):
-        """Counts what arrives until the headers are complete."""
+    The limit is `h11_max_incomplete_event_size` of uvicorn's configuration, which means the same
+    for its other protocol and which this one ignores.
+    """
 
-        _head_bytes = 0
-        _in_head = True
+    _head_bytes = 0
+    _in_head = True
 
-        def data_received(self, data: bytes) -> None:
-            """Refuse with 431 before the parser keeps more than the limit."""
-            if self._in_head:
-                self._head_bytes += len(data)
-            super().data_received(data)
-            if self._in_head and self._head_bytes > head_bytes_max:
-                self._refuse()
+    def data_received(self, data: bytes) -> None:
+        """Count what arrives until the head is complete."""
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._in_head:
+            self._bound(self._head_bytes)
 
-        def on_message_begin(self) -> None:
-            """A new request on the connection."""
-            self._in_head = True
-            super().on_message_begin()
+    def on_message_begin(self) -> None:
+        """A new request on the connection."""
+        self._in_head = True
+        super().on_message_begin()
 
-        def on_headers_complete(self) -> None:
-            """The head is complete; a body may be larger."""
-            self._in_head = False
-            self._head_bytes = 0
-            super().on_headers_complete()
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep one header, unless it is over the limit by itself."""
+        if self._bound(len(name) + len(value)):
+            super().on_header(name, value)
 
-        def on_header(self, name: bytes, value: bytes) -> None:
-            """Keep one header, unless it is over the limit by itself."""
-            if len(name) + len(value) <= head_bytes_max:
-                super().on_header(name, value)
-            else:
-                self._refuse()
+    def on_headers_complete(self) -> None:
+        """The head is complete; a body may be larger."""
+        self._in_head = False
+        self._head_bytes = 0
+        super().on_headers_complete()
 
-        def _refuse(self) -> None:
-            if not self.transport.is_closing():
-                self.transport.write(_RESPONSE)
-                self.transport.close()
+    def _bound(self, size: int) -> bool:
+        limit = self.config.h11_max_incomplete_event_size
+        if limit is None or size <= limit:
+            return True
+        if not self.transport.is_closing():
+            self.transport.write(_RESPONSE)
+            self.transport.close()
+        return False
 
-    return BoundedProtocol
 
+def run_server(
+    app: ASGIApp | str,
+    *,
+    host: str,
+    port: int,
+    head_bytes_max: int,
+    drain_s: float,
+    workers: int = 1,
+) -> None:
+    """Serve until a signal stops it; it neither logs nor adds headers by itself.
 
-def new_server(
-    app: ASGIApp | str, *, host: str, port: int, head_bytes_max: int, drain_s: float, **more: Any
-) -> uvicorn.Server:
-    """A server that neither logs nor adds headers by itself."""
-    config = uvicorn.Config(
+    With several `workers`, `app` is the import string of a factory that each process calls.
+    """
+    uvicorn.run(
         app,
+        factory=isinstance(app, str),
         host=host,
         port=port,
-        http=bounded_protocol(head_bytes_max),
+        workers=workers,
+        http=BoundedProtocol,
+        h11_max_incomplete_event_size=head_bytes_max,
         loop="uvloop",
         ws="none",
         lifespan="on",
@@ -78,6 +89,4 @@ def new_server(
         server_header=False,
         date_header=False,
         timeout_graceful_shutdown=int(drain_s),
-        **more,
     )
-    return uvicorn.Server(config)

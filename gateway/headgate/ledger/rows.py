@@ -7,10 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
+from headgate.ledger.prices import CostSource
 from headgate_providers.sdk import Usage
 from headgate_providers.sdk.usage import UsageSource
-
-from headgate.ledger.prices import CostSource
 
 Outcome: TypeAlias = Literal["ok", "error", "cancelled", "refused"]
 """How a request ended: answered, failed, left by the client, or refused by us."""

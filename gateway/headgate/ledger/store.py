@@ -19,12 +19,12 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias
 
 import structlog
-from headgate_providers.sdk import Usage
 
 from headgate.ledger.ledger import LedgerStatus
 from headgate.ledger.prices import total_usd
 from headgate.ledger.rows import AttemptRow, RequestRow
 from headgate.ledger.schema import FILE_NAME, TOKEN_COLUMNS, LedgerError, open_writer, reading
+from headgate_providers.sdk import Usage
 
 log = structlog.get_logger(__name__)
 

@@ -9,6 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from headgate.access.identities import Identity
+from headgate.dialects.base import ClientDialect, Summary
+from headgate.errors import GatewayError
+from headgate.routing.decision import Decision
 from headgate_providers.sdk import (
     BackendError,
     Event,
@@ -22,11 +26,6 @@ from headgate_providers.sdk import (
     Usage,
     UsageReported,
 )
-
-from headgate.access.identities import Identity
-from headgate.dialects.base import ClientDialect, Summary
-from headgate.errors import GatewayError
-from headgate.routing.decision import Decision
 
 CHARACTERS_PER_TOKEN = 4
 """The usual rule of thumb for estimates; never used where the vendor counts."""

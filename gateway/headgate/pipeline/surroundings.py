@@ -5,12 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from headgate_providers import registry
-from headgate_providers.registry import ProviderError
-from headgate_providers.sdk import Backend, Capabilities
-
-NO_FLEET: Mapping[str, Backend] = {}
-
 from headgate.config.catalog import Deployment
 from headgate.config.configuration import Configuration
 from headgate.config.problems import ConfigError
@@ -19,6 +13,11 @@ from headgate.ledger.prices import Price
 from headgate.routing.compile import Compiled, compile_documents
 from headgate.routing.findings import PolicyError
 from headgate.routing.sites import Surroundings
+from headgate_providers import registry
+from headgate_providers.registry import ProviderError
+from headgate_providers.sdk import Backend, Capabilities
+
+NO_FLEET: Mapping[str, Backend] = {}
 
 
 def compiled(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from headgate_providers.sdk import BackendError, ErrorKind
-
 from headgate.errors import GatewayError
 from headgate.pipeline.context import Attempt
+from headgate_providers.sdk import BackendError, ErrorKind
 
 _PASSED_ON: dict[ErrorKind, tuple[int, str]] = {
     "invalid_request": (400, "invalid_request"),

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, NamedTuple, TypeAlias
 
-from headgate_providers.sdk import Timeouts
-
 from headgate.config.catalog import Deployment
 from headgate.config.policy import Advance, Guards, Must
 from headgate.config.policy_test import ReasonCode
 from headgate.routing.facts import RequestFacts
+from headgate_providers.sdk import Timeouts
 
 Outcome: TypeAlias = Literal["planned", "refused", "denied", "no_match", "unknown_model"]
 """`planned`: there are candidates; `refused`: a route took it and nothing is left; `denied`: a

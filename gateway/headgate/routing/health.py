@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from headgate_providers.sdk import BackendError, ErrorKind
-
 from headgate.routing.facts import World
+from headgate_providers.sdk import BackendError, ErrorKind
 
 FAILURES_MAX = 3
 REST_S = 5.0

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date
 
-from headgate_providers.sdk import FEATURES
-
 from headgate.config.policy import Match, Policy, Prefer, Route, Select, Should
 from headgate.config.problems import did_you_mean
 from headgate.routing.compile import Compiled, CompiledRoute, compile_documents
@@ -14,6 +12,7 @@ from headgate.routing.documents import Documents, Place, placed_routes
 from headgate.routing.findings import Document, Finding, Severity
 from headgate.routing.globs import globbed
 from headgate.routing.terms import LISTED_MUSTS
+from headgate_providers.sdk import FEATURES
 
 _KEYS = ("operation", "team", "project", "key", "region", "label", "language")
 

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from headgate_providers.sdk import Timeouts
-
 from headgate.config.catalog import Deployment
 from headgate.config.policy import (
     Guard,
@@ -22,6 +20,7 @@ from headgate.config.policy import (
 from headgate.config.policy_test import ReasonCode
 from headgate.routing.decision import Contract, Dropped
 from headgate.routing.sites import Fleet, Site, limits
+from headgate_providers.sdk import Timeouts
 
 LISTED_MUSTS: tuple[ReasonCode, ...] = ("jurisdiction", "region", "operator", "provider")
 

@@ -14,13 +14,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from headgate_providers.sdk import Usage
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from headgate_providers.sdk import Usage
 
 SERVICE_NAME = "headgate"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from headgate.access.identities import Directory, Identity
 from headgate.access.keys import KeyStore, StoredKey
 from headgate.access.secrets import LENGTH_MAX

@@ -8,6 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from headgate.access.first_key import ensure_admin_key
 from headgate.access.keys import KeyStore, KeyStoreError, StoredKey, UnknownKeyError
 from headgate.access.secrets import (
@@ -19,8 +22,6 @@ from headgate.access.secrets import (
     new_id,
     new_secret,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 GOOD = "Zk3-9fQx_81mNbVt0pLr"
 

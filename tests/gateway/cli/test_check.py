@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 import typer
-from headgate.cli import check as module
 from typer.testing import CliRunner
 
+from headgate.cli import check as module
 from tests.gateway.config.extensions_here import EXTENSIONS
 
 GOOD = """\

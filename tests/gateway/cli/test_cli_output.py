@@ -4,6 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+
 from headgate.cli.output import count, print_json, print_records, print_table
 
 ROWS = [("web", Decimal("12.50"), None), ("legal-department", Decimal("3.1"), "eu\nwest")]

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from typer.testing import CliRunner
+
 from headgate.access.identities import Directory
 from headgate.access.keys import KeyStore, StoredKey
 from headgate.cli.keys import app
-from typer.testing import CliRunner
 
 RUNNER = CliRunner()
 

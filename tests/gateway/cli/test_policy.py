@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from headgate.cli.policy import app
 from typer.testing import CliRunner, Result
+
+from headgate.cli.policy import app
 
 EXAMPLES = Path(__file__).parents[3] / "policies" / "examples"
 GENERAL = str(EXAMPLES / "general.yaml")

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from typer.testing import CliRunner
+
 from headgate.cli.report import app
 from headgate.ledger.rows import AttemptRow, RequestRow
 from headgate.ledger.store import SqliteLedger
 from headgate_providers.sdk import Usage
-from typer.testing import CliRunner
 
 RUNNER = CliRunner()
 

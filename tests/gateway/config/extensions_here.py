@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from headgate.config.extensions import Extensions
 from pydantic import BaseModel, ConfigDict, Field
+
+from headgate.config.extensions import Extensions
 
 
 class Simulated(BaseModel):

@@ -2,11 +2,11 @@ import pickle
 from pathlib import Path
 
 import pytest
+
 from headgate.config.configuration import Configuration
 from headgate.config.load import load
 from headgate.config.problems import ConfigError
 from headgate.config.secrets import SecretMissing, looks_like_credential, resolve
-
 from tests.gateway.config.extensions_here import EXTENSIONS
 
 DOCUMENTS = """\

@@ -1,9 +1,10 @@
 from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
+from pydantic import BaseModel
+
 from headgate.config import extensions
 from headgate.config.extensions import installed
-from pydantic import BaseModel
 
 
 class Options(BaseModel):

@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import pytest
+
 from headgate.config.files import documents_in, read_all
 from headgate.config.load import load
 from headgate.config.problems import ConfigError
-
 from tests.gateway.config.extensions_here import EXTENSIONS
 
 CATALOG = """\

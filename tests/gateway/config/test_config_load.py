@@ -2,13 +2,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
+
 from headgate.config.access import Key
 from headgate.config.budget import Budget
 from headgate.config.gateway import GatewaySpec
 from headgate.config.load import load
 from headgate.routing.testing import run_tests
-from pydantic import ValidationError
-
 from tests.gateway.config.extensions_here import EXTENSIONS
 
 POLICIES = Path(__file__).parents[3] / "policies"

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+
 from headgate.config.load import load
 from headgate.config.problems import ConfigError
-
 from tests.gateway.config.extensions_here import EXTENSIONS
 
 FOLDER = Path(__file__).parent / "mistakes"

@@ -4,6 +4,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+
 from headgate.config.kinds import API_VERSION, KINDS
 from headgate.config.schema import ANY_KIND, DIALECT, EXAMPLES, as_text, schemas, write_schemas
 from headgate.config.yaml import read

@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
+
 from headgate.config import watch
 from headgate.config.configuration import Configuration
 from headgate.config.load import load
 from headgate.config.problems import Problem
 from headgate.config.watch import Reloader, fingerprint
-
 from tests.gateway.config.extensions_here import EXTENSIONS
 
 TEXT = "apiVersion: headgate/v1\nkind: Gateway\nspec: {server: {port: PORT}}\n"

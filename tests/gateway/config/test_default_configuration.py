@@ -2,9 +2,9 @@ import re
 from pathlib import Path
 
 import pytest
+
 from headgate.config.load import DEFAULT_FILE, default_document, load
 from headgate.routing.testing import run_tests
-
 from tests.gateway.config.extensions_here import EXTENSIONS
 
 COPY = Path(__file__).parents[3] / "policies" / "default.yaml"

@@ -4,14 +4,15 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
+
 from headgate.config.base import Strict
 from headgate.config.problems import ConfigError, did_you_mean
 from headgate.config.units import DurationS, MoneyUsd, Share, SizeBytes, Tokens
 from headgate.config.validation import validate
 from headgate.config.yaml import read
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import Field
 
 
 class Cat(Strict):

@@ -1,10 +1,11 @@
 import json
 
 import pytest
-from headgate.config.problems import ConfigError, Mark
-from headgate.config.yaml import DEPTH_MAX, FILE_BYTES_MAX, Node, read
 from hypothesis import given
 from hypothesis import strategies as st
+
+from headgate.config.problems import ConfigError, Mark
+from headgate.config.yaml import DEPTH_MAX, FILE_BYTES_MAX, Node, read
 
 
 def one(text: str) -> Node:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hypothesis import strategies as st
+
 from headgate.dialects.base import ReplyHead
 from headgate_providers.sdk import (
     Citation,
@@ -23,7 +25,6 @@ from headgate_providers.sdk import (
     Usage,
     UsageReported,
 )
-from hypothesis import strategies as st
 
 USAGE = Usage(
     input_tokens=20, output_tokens=9, cache_read_tokens=5, cache_write_tokens=2, reasoning_tokens=4

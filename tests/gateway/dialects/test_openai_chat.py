@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+
 from headgate.dialects.openai_chat import OPENAI_CHAT
 from headgate.errors import GatewayError, InvalidRequest
 from headgate_providers.sdk import (
@@ -36,7 +37,6 @@ from headgate_providers.sdk import (
     ToolResult,
     UsageReported,
 )
-
 from tests.gateway.dialects.openai_replies import (
     CITATION,
     USAGE,

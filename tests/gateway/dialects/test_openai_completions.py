@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from headgate.dialects.openai_completions import OPENAI_COMPLETIONS
 from headgate.errors import GatewayError, InvalidRequest
 from headgate_providers.sdk import (
@@ -20,7 +21,6 @@ from headgate_providers.sdk import (
     ToolCallDelta,
     UsageReported,
 )
-
 from tests.gateway.dialects.openai_replies import USAGE, chunks_of, data_lines, head, stream, token
 from tests.gateway.dialects.openai_requests import COMPLETION
 

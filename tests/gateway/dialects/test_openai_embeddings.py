@@ -8,12 +8,12 @@ import struct
 from typing import Any
 
 import pytest
-from headgate.dialects.openai_embeddings import INPUTS_MAX, OPENAI_EMBEDDINGS
-from headgate.errors import InvalidRequest
-from headgate_providers.sdk import Embedding, EmbeddingRequest, Event, UsageReported
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headgate.dialects.openai_embeddings import INPUTS_MAX, OPENAI_EMBEDDINGS
+from headgate.errors import InvalidRequest
+from headgate_providers.sdk import Embedding, EmbeddingRequest, Event, UsageReported
 from tests.gateway.dialects.openai_replies import USAGE, head
 from tests.gateway.dialects.openai_requests import EMBEDDING
 

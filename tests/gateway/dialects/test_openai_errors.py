@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from headgate.dialects.base import ClientDialect
 from headgate.dialects.openai_chat import OPENAI_CHAT
 from headgate.dialects.openai_completions import OPENAI_COMPLETIONS

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from headgate.dialects.base import ClientDialect
 from headgate.dialects.openai_chat import OPENAI_CHAT
 from headgate.dialects.openai_completions import OPENAI_COMPLETIONS
@@ -14,9 +17,6 @@ from headgate.dialects.openai_embeddings import OPENAI_EMBEDDINGS
 from headgate.dialects.openai_responses import OPENAI_RESPONSES
 from headgate.errors import InvalidRequest
 from headgate_providers.sdk import TextDelta
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from tests.gateway.dialects.openai_replies import head
 from tests.gateway.dialects.openai_requests import CHAT, COMPLETION, EMBEDDING, RESPONSE
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from headgate.dialects.openai_chat import OPENAI_CHAT
 from headgate.dialects.openai_completions import OPENAI_COMPLETIONS
 from headgate.dialects.openai_responses import OPENAI_RESPONSES
 from headgate_providers.sdk import Event
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.gateway.dialects.openai_replies import (
     folded_chat,
     folded_completion,

@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 import pytest
+
 from headgate.dialects.base import ClientDialect
 from headgate.dialects.openai_chat import OPENAI_CHAT
 from headgate.dialects.openai_completions import OPENAI_COMPLETIONS
@@ -25,7 +26,6 @@ from headgate_providers.sdk import (
     TextDelta,
     ToolCallDelta,
 )
-
 from tests.gateway.dialects.openai_replies import folded_response, head, stream, typed_events
 from tests.recordings import Recording, index, load, needs_recordings
 

@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from headgate.errors import GatewayError, InvalidRequest
-from headgate.http.body import BodyLimits, ClientGone, parse_object, read_json
 from hypothesis import given
 from hypothesis import strategies as st
+
+from headgate.errors import GatewayError, InvalidRequest
+from headgate.http.body import BodyLimits, ClientGone, parse_object, read_json
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from headgate.ledger.report import DIMENSIONS, Line, Report, cost_report
 from headgate.ledger.rows import AttemptRow, RequestRow
 from headgate.ledger.schema import FILE_NAME, LedgerError
 from headgate.ledger.store import SqliteLedger
 from headgate_providers.sdk import Usage
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 DAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
 D = Decimal

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from headgate.config.catalog import Price as PriceOverride
 from headgate.ledger import price_book
 from headgate.ledger.price_book import DEFAULT_PATH, PriceBook, in_force, matches, override
 from headgate.ledger.prices import CLASSES, cost
 from headgate_providers.sdk import normalise
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.recordings import Recording, index, load, needs_recordings
 
 D = Decimal

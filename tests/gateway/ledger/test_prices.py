@@ -5,8 +5,11 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-import headgate.ledger.prices as module
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import headgate.ledger.prices as module
 from headgate.ledger.prices import (
     CLASSES,
     EXACT,
@@ -21,8 +24,6 @@ from headgate.ledger.prices import (
 )
 from headgate_providers.sdk import Usage
 from headgate_providers.sdk.usage import TOKENS_MAX
-from hypothesis import given
-from hypothesis import strategies as st
 
 D = Decimal
 SONNET = Rates(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from headgate.ledger.ledger import Ledger
 from headgate.ledger.rows import AttemptRow, RequestRow
 from headgate.ledger.schema import TOKEN_COLUMNS, LedgerError, reading

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from headgate.pipeline.context import Attempt, new_id
 from headgate_providers.sdk import Event, Finish, Raw, TextDelta, Usage, UsageReported
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+
 from headgate.errors import GatewayError
 from headgate.pipeline.context import Exchange
 from headgate.pipeline.stages.dispatch import Dispatch
@@ -20,7 +21,6 @@ from headgate_providers.sdk import (
     TextDelta,
     ToolCallDelta,
 )
-
 from tests.gateway.pipeline.fakes import ANSWER, ScriptedBackend, exchange
 
 

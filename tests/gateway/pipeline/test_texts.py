@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from headgate.errors import InvalidRequest
-from headgate.pipeline.texts import map_texts, texts_of
 from hypothesis import given
 from hypothesis import strategies as st
+
+from headgate.errors import InvalidRequest
+from headgate.pipeline.texts import map_texts, texts_of
 
 CHAT = {
     "model": "m",

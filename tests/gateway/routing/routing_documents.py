@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 from headgate.config.budget import Budget
 from headgate.config.catalog import Catalog, CatalogSpec
 from headgate.config.configuration import Configuration
@@ -18,7 +20,6 @@ from headgate.config.policy import Overlay, Policy
 from headgate.routing.compile import Compiled, compile_documents
 from headgate.routing.facts import Caller, RequestFacts, World
 from headgate.routing.sites import NO_SURROUNDINGS, Surroundings
-from pydantic import BaseModel, ConfigDict
 
 EXAMPLES = Path(__file__).parents[3] / "policies" / "examples"
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)

@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import pytest
+
 from headgate.routing.compile import compile_documents
 from headgate.routing.explain import to_record, to_text
 from headgate.routing.facts import Caller, RequestFacts, World
 from headgate.routing.plan import plan
 from headgate.routing.reach import reach
 from headgate.routing.testing import coverage, run_tests
-
 from tests.gateway.routing.routing_documents import (
     EXAMPLES,
     NOW,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from headgate.config.catalog import Window
-from headgate.routing.expressions import ExpressionError, bind, parse
-from headgate.routing.facts import Caller, RequestFacts, World
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headgate.config.catalog import Window
+from headgate.routing.expressions import ExpressionError, bind, parse
+from headgate.routing.facts import Caller, RequestFacts, World
 from tests.gateway.routing.routing_documents import NOW
 
 OFFICE = Window.model_validate({"tz": "Europe/Berlin", "from": "08:00", "to": "18:00"})

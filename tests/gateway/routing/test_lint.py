@@ -6,10 +6,10 @@ from datetime import date
 from typing import Any
 
 import pytest
+
 from headgate.config.budget import Budget
 from headgate.config.policy import Policy
 from headgate.routing.lint import lint
-
 from tests.gateway.routing.routing_documents import (
     Documents,
     catalog,

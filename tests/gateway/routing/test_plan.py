@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+
 from headgate.config.catalog import TimeoutLimits
 from headgate.routing.compile import compile_documents
 from headgate.routing.facts import Caller, RequestFacts, World
@@ -13,7 +14,6 @@ from headgate.routing.findings import PolicyError
 from headgate.routing.plan import plan
 from headgate.routing.sites import Surroundings
 from headgate_providers.sdk import Timeouts
-
 from tests.gateway.routing.routing_documents import (
     NOW,
     WORLD,

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any, get_args
 
 import pytest
+from pydantic import ValidationError
+
 from headgate.config.catalog import Deployment, Window
 from headgate.config.experiment import ExperimentSpec
 from headgate.config.policy import Advance, Prefer, Route, Should
 from headgate.config.policy_test import PolicyTest, WishName
 from headgate.routing.experiments import assign, position
-from pydantic import ValidationError
-
 from tests.gateway.routing.routing_documents import route
 
 

@@ -7,10 +7,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+
 from headgate.routing.compile import compile_documents
 from headgate.routing.lint import lint
 from headgate.routing.testing import coverage, run_tests
-
 from tests.gateway.routing.routing_documents import EXAMPLES, loaded
 
 WITH_TESTS = ["eu-assistant", "legal-stricter", "general", "helpdesk-ft-canary"]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from headgate.config.policy import Must, Prefer
 from headgate.routing.facts import RequestFacts, World
 from headgate.routing.objectives import prepare
 from headgate.routing.plan import plan
 from headgate.routing.ranking import Ranked, ordered
 from headgate.routing.terms import violation
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.gateway.routing.routing_documents import NOW, compiled, facts, overlay, route
 
 LABELS = ("public", "internal", "confidential", "restricted")

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
+
 from headgate.telemetry.exporters import span_exporter
 from headgate.telemetry.tracing import AttemptSpan, RequestSpan, Tracing
 from headgate_providers.sdk import Usage
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind, StatusCode
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 REQUEST = RequestSpan(

@@ -9,6 +9,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 
+from headgate.pipeline.context import Attempt, Exchange
+from headgate.pipeline.dropping import without
+from headgate.pipeline.upstream_errors import refusal, translated
+from headgate.routing.decision import Candidate
+from headgate.routing.health import Health
+from headgate.telemetry.metrics import Metrics
 from headgate_providers.sdk import (
     Backend,
     BackendError,
@@ -19,13 +25,6 @@ from headgate_providers.sdk import (
     Reply,
     Timeouts,
 )
-
-from headgate.pipeline.context import Attempt, Exchange
-from headgate.pipeline.dropping import without
-from headgate.pipeline.upstream_errors import refusal, translated
-from headgate.routing.decision import Candidate
-from headgate.routing.health import Health
-from headgate.telemetry.metrics import Metrics
 
 Batch = Sequence[Event]
 

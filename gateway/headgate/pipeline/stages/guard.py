@@ -6,6 +6,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from headgate.errors import GatewayError
+from headgate.pipeline.context import Exchange
+from headgate.pipeline.texts import map_texts, texts_of
+from headgate.telemetry.metrics import Metrics
 from headgate_plugins.sdk import Block, Blocked, Context, Modify, Plugin, ReplyReviewer
 from headgate_providers.sdk import (
     Event,
@@ -15,11 +19,6 @@ from headgate_providers.sdk import (
     TextDelta,
     ToolCallDelta,
 )
-
-from headgate.errors import GatewayError
-from headgate.pipeline.context import Exchange
-from headgate.pipeline.texts import map_texts, texts_of
-from headgate.telemetry.metrics import Metrics
 
 Batches = AsyncIterator[Sequence[Event]]
 _Direction = Literal["input", "output"]

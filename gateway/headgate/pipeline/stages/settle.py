@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
-from headgate_providers.sdk import Usage
 from structlog.typing import FilteringBoundLogger
 
 from headgate.config.catalog import Deployment
@@ -22,6 +21,7 @@ from headgate.pipeline.context import Attempt, Exchange
 from headgate.routing.explain import to_record
 from headgate.telemetry.metrics import Metrics
 from headgate.telemetry.tracing import AttemptSpan, RequestSpan, Tracing
+from headgate_providers.sdk import Usage
 
 FindPrice = Callable[[str], Price | None]
 """The price in force for a deployment; `None` if it is unknown."""
