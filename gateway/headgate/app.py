@@ -41,10 +41,9 @@ from headgate.pipeline.stages.route import Route
 from headgate.pipeline.stages.settle import Settle
 from headgate.pipeline.surroundings import compiled, price_of
 from headgate.routing.health import Health
-from headgate.telemetry.exporters import ExporterMissing, span_exporter
+from headgate.telemetry.exporters import ExporterMissing, recorders
 from headgate.telemetry.logging import ForwardingHandler, new_logger
 from headgate.telemetry.metrics import Metrics
-from headgate.telemetry.tracing import Tracing
 from headgate_plugins.sdk import Plugin
 from headgate_providers import registry
 from headgate_providers.sdk import AiohttpTransport, Backend, Target, Timeouts, Transport
@@ -84,7 +83,7 @@ class Gateway:
             with closing(KeyStore(data_dir)) as store:
                 self.new_admin_key = ensure_admin_key(store, environ.get(ADMIN_KEY))
             self._directory = Directory(data_dir, configuration.access)
-            self._tracing = Tracing(span_exporter(environ))
+            self._recorders = recorders(environ)
         except (OSError, LedgerError, KeyStoreError, WeakKeyError, ExporterMissing) as error:
             raise StartError(str(error)) from error
         self._engine = self._prepare(configuration)
@@ -93,7 +92,8 @@ class Gateway:
     def abandon(self) -> None:
         """Close what was opened, for a process that only watches over others that serve."""
         self._ledger.close()
-        self._tracing.close()
+        for recorder in self._recorders:
+            recorder.close()
 
     def _new_app(self) -> Starlette:
         server = self.configuration.gateway.server
@@ -139,7 +139,8 @@ class Gateway:
             for plugin in reversed(list(engine.guard.plugins.values())):
                 await plugin.close()
         await self._transport.aclose()
-        await asyncio.to_thread(self._tracing.close)
+        for recorder in self._recorders:
+            await asyncio.to_thread(recorder.close)
         await asyncio.to_thread(self._ledger.close)
 
     def _prepare(self, configuration: Configuration) -> Engine:
@@ -153,7 +154,7 @@ class Gateway:
             lambda name: price_of(deployments[name], self._prices),
             deployments,
             self._metrics,
-            self._tracing,
+            self._recorders,
             self.logger,
         )
         everywhere = [use.use for use in configuration.gateway.plugins]

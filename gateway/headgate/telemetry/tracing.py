@@ -1,4 +1,4 @@
-"""OpenTelemetry spans by the GenAI conventions (dialect 1.41), and the same over OTLP metrics.
+"""OpenTelemetry spans by the GenAI conventions (dialect 1.41).
 
 Spans are written after the fact, from what settle knows, so that a request pays nothing for them
 on its way. Off unless an exporter is configured by the standard `OTEL_*` variables. Never any
@@ -74,15 +74,13 @@ class AttemptSpan:
 
 
 class Tracing:
-    """Writes spans to an exporter; without one it is not `enabled`."""
+    """Writes spans to an exporter."""
 
-    def __init__(self, exporter: SpanExporter | None = None) -> None:
-        self.enabled = exporter is not None
+    def __init__(self, exporter: SpanExporter) -> None:
         self._provider = TracerProvider(
             resource=Resource.create({"service.name": SERVICE_NAME}), shutdown_on_exit=False
         )
-        if exporter is not None:
-            self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("headgate")
 
     def record(self, request: RequestSpan, attempts: Sequence[AttemptSpan]) -> None:

@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from headgate.telemetry.exporters import span_exporter
+from headgate.telemetry.exporters import recorders
+from headgate.telemetry.meters import Meters
 from headgate.telemetry.tracing import AttemptSpan, RequestSpan, Tracing
 from headgate_providers.sdk import Usage
 
@@ -63,17 +65,41 @@ def test_a_request_with_two_attempts() -> None:
     assert {name: second.attributes.get(name) for name in expected} == expected
 
 
-def test_without_an_exporter_it_is_off() -> None:
-    assert not Tracing().enabled
+ENDPOINT = "http://127.0.0.1:1"
 
 
 @pytest.mark.parametrize(
-    ("environ", "on"),
+    ("environ", "kinds"),
     [
-        ({}, False),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, True),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "true"}, False),
+        ({}, []),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ENDPOINT}, ["Tracing", "Meters"]),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": ENDPOINT}, ["Tracing"]),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ENDPOINT, "OTEL_TRACES_EXPORTER": "none"}, ["Meters"]),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ENDPOINT, "OTEL_SDK_DISABLED": "true"}, []),
     ],
 )
-def test_the_standard_variables_decide(environ: dict[str, str], on: bool) -> None:
-    assert (span_exporter(environ) is not None) is on
+def test_the_standard_variables_decide(environ: dict[str, str], kinds: list[str]) -> None:
+    assert [type(recorder).__name__ for recorder in recorders(environ)] == kinds
+
+
+def test_the_same_measurements_as_metrics() -> None:
+    reader = InMemoryMetricReader()
+    Meters(reader).record(REQUEST, [attempt(1, "rate_limited"), attempt(2, "ok")])
+    data = reader.get_metrics_data()
+    assert data is not None
+    (scope,) = data.resource_metrics[0].scope_metrics
+    points = {metric.name: list(metric.data.data_points) for metric in scope.metrics}
+    assert set(points) == {
+        "gen_ai.server.request.duration",
+        "gen_ai.server.time_to_first_token",
+        "gen_ai.client.operation.duration",
+        "gen_ai.client.operation.time_to_first_chunk",
+        "gen_ai.client.token.usage",
+    }
+    failed = [p for p in points["gen_ai.client.operation.duration"] if "error.type" in p.attributes]
+    assert [p.attributes["error.type"] for p in failed] == ["rate_limited"]
+    sums = {
+        (p.attributes["headgate.deployment"], p.attributes["gen_ai.token.type"]): p.sum
+        for p in points["gen_ai.client.token.usage"]
+    }
+    assert sums["d2", "input"] == 10

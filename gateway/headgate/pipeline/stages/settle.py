@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
@@ -19,8 +19,9 @@ from headgate.ledger.prices import NOT_BILLED, Charge, Price, charge
 from headgate.ledger.rows import AttemptRow, Outcome, RequestRow
 from headgate.pipeline.context import Attempt, Exchange
 from headgate.routing.explain import to_record
+from headgate.telemetry.exporters import Recorder
 from headgate.telemetry.metrics import Metrics
-from headgate.telemetry.tracing import AttemptSpan, RequestSpan, Tracing
+from headgate.telemetry.tracing import AttemptSpan, RequestSpan
 from headgate_providers.sdk import Usage
 
 FindPrice = Callable[[str], Price | None]
@@ -36,14 +37,14 @@ class Settle:
         price: FindPrice,
         deployments: Mapping[str, Deployment],
         metrics: Metrics,
-        tracing: Tracing,
+        recorders: Sequence[Recorder],
         logger: FilteringBoundLogger,
     ) -> None:
         self._ledger = ledger
         self._price = price
         self._deployments = deployments
         self._metrics = metrics
-        self._tracing = tracing
+        self._recorders = recorders
         self._logger = logger
 
     @contextmanager
@@ -89,8 +90,8 @@ class Settle:
         self._ledger.append(request, attempts, _decision_record(exchange, attempts, outcome, code))
         self._count(exchange, request, attempts, code)
         self._log(request, attempts, exchange.request_id, code)
-        if self._tracing.enabled:
-            self._trace(exchange, request, attempts, code)
+        if self._recorders:
+            self._export(exchange, request, attempts, code)
 
     def _request_row(self, exchange: Exchange, outcome: Outcome, code: str) -> RequestRow:
         identity, decision = exchange.identity, exchange.decision
@@ -187,42 +188,42 @@ class Settle:
             attempts=[f"{row.deployment}: {row.outcome}" for row in attempts],
         )
 
-    def _trace(
+    def _export(
         self, exchange: Exchange, request: RequestRow, attempts: list[AttemptRow], code: str
     ) -> None:
-        self._tracing.record(
-            RequestSpan(
-                id=request.id,
-                operation=request.operation,
-                dialect=request.dialect,
-                route=request.route,
-                team=request.team,
-                code=code,
-                start=request.at,
-                duration_s=request.duration_s,
-                trace_parent=exchange.trace_parent,
-                policy_digest=request.policy_digest,
-                streamed=request.streamed,
-            ),
-            [
-                AttemptSpan(
-                    number=row.number,
-                    deployment=row.deployment,
-                    provider=row.provider,
-                    model=row.model,
-                    outcome=row.outcome,
-                    start=row.started,
-                    duration_s=row.duration_s,
-                    first_token_s=row.first_token_s,
-                    usage=row.usage,
-                    finish_reason=row.finish_reason,
-                    response_id=row.upstream_id,
-                    response_model=attempt.upstream_model,
-                    cost_usd=row.cost_usd,
-                )
-                for row, attempt in zip(attempts, exchange.attempts, strict=True)
-            ],
+        span = RequestSpan(
+            id=request.id,
+            operation=request.operation,
+            dialect=request.dialect,
+            route=request.route,
+            team=request.team,
+            code=code,
+            start=request.at,
+            duration_s=request.duration_s,
+            trace_parent=exchange.trace_parent,
+            policy_digest=request.policy_digest,
+            streamed=request.streamed,
         )
+        tries = [
+            AttemptSpan(
+                number=row.number,
+                deployment=row.deployment,
+                provider=row.provider,
+                model=row.model,
+                outcome=row.outcome,
+                start=row.started,
+                duration_s=row.duration_s,
+                first_token_s=row.first_token_s,
+                usage=row.usage,
+                finish_reason=row.finish_reason,
+                response_id=row.upstream_id,
+                response_model=attempt.upstream_model,
+                cost_usd=row.cost_usd,
+            )
+            for row, attempt in zip(attempts, exchange.attempts, strict=True)
+        ]
+        for recorder in self._recorders:
+            recorder.record(span, tries)
 
 
 def _usage(exchange: Exchange, attempt: Attempt) -> Usage | None:
