@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from headgate_providers.sdk import BackendError, Event, fold
 
 ROOT = Path(os.environ.get("HEADGATE_RECORDINGS", Path(__file__).parents[2] / "shared/recordings"))

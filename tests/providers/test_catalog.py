@@ -7,6 +7,7 @@ from typing import get_args
 from urllib.parse import urlsplit
 
 import pytest
+
 from headgate_providers.catalog import GENERIC, QUIRKS, VENDORS, Quirk, Vendor
 from headgate_providers.openai_compat.address import PATHS
 from headgate_providers.openai_compat.backend import capabilities_of

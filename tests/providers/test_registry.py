@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
+
 from headgate_providers import registry
 from headgate_providers.catalog import VENDORS
 from headgate_providers.openai_compat import AzureBackend, OpenAICompatBackend

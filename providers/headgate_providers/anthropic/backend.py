@@ -70,7 +70,7 @@ class AnthropicBackend(HttpBackend):
     )
     Options = AnthropicOptions
     default_url = DEFAULT_URL
-    secret_env = "ANTHROPIC_API_KEY"
+    secret_env = "ANTHROPIC_API_KEY"  # noqa: S105
 
     def __init__(self, target: Target, transport: Transport) -> None:
         super().__init__(target, transport)

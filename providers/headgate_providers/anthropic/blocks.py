@@ -28,11 +28,11 @@ class Blocks:
     """Reads the blocks of one reply."""
 
     def __init__(self) -> None:
-        self._open: dict[object, _Block] = {}
+        self._open: dict[int, _Block] = {}
         self._calls = 0
         self._written = 0
 
-    def start(self, index: object, block: Json) -> list[Event]:
+    def start(self, index: int, block: Json) -> list[Event]:
         """A block begins; what it already holds is given on."""
         kind = block.get("type")
         opened: _Block
@@ -51,12 +51,12 @@ class Blocks:
         self._open[index] = opened
         return self._counted(opened.start(block))
 
-    def delta(self, index: object, delta: Json) -> list[Event]:
+    def delta(self, index: int, delta: Json) -> list[Event]:
         """More of a block; a delta of an unknown block gives nothing."""
         block = self._open.get(index)
         return self._counted(block.delta(delta)) if block is not None else []
 
-    def stop(self, index: object) -> list[Event]:
+    def stop(self, index: int) -> list[Event]:
         """The block is complete."""
         block = self._open.pop(index, None)
         return block.stop() if block is not None else []

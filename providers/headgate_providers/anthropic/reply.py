@@ -91,11 +91,11 @@ class MessageStream:
     def _event(self, payload: Json) -> list[Event]:
         kind = payload.get("type")
         if kind == "content_block_delta":
-            return self._blocks.delta(payload.get("index"), _inner(payload, "delta"))
+            return self._blocks.delta(_index(payload), _inner(payload, "delta"))
         if kind == "content_block_start":
-            return self._blocks.start(payload.get("index"), _inner(payload, "content_block"))
+            return self._blocks.start(_index(payload), _inner(payload, "content_block"))
         if kind == "content_block_stop":
-            return self._blocks.stop(payload.get("index"))
+            return self._blocks.stop(_index(payload))
         if kind == "message_start":
             message = _inner(payload, "message")
             return [_start(message), *self._usage_of(message)]
@@ -139,6 +139,11 @@ def _finish(message: Json) -> list[Event]:
         events.append(RefusalDelta(explanation))
     sequence = string(message, "stop_sequence") or None
     return [*events, Finish(_FINISH.get(native, "stop"), native, sequence)]
+
+
+def _index(payload: Json) -> int:
+    value = payload.get("index")
+    return value if isinstance(value, int) else -1
 
 
 def _inner(payload: Json, member: str) -> Json:

@@ -247,17 +247,25 @@ def _modalities(raw: Mapping[str, Any], key: str) -> dict[str, int]:
 def _bedrock(raw: Mapping[str, Any]) -> Usage:
     """Converse: `inputTokens` excludes cache reads and writes, as with Anthropic.
 
-    InvokeModel states `inputTokenCount` in its metrics and headers; Titan `inputTextTokenCount`.
+    `cacheDetails` tells which writes last an hour. InvokeModel states `inputTokenCount` in its
+    metrics and headers; Titan `inputTextTokenCount`.
     https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html
     """
     read = _first(raw, "cacheReadInputTokens", "cacheReadInputTokenCount")
     written = _first(raw, "cacheWriteInputTokens", "cacheWriteInputTokenCount")
     inputs = _first(raw, "inputTokens", "input_tokens", "inputTokenCount", "inputTextTokenCount")
+    details = raw.get("cacheDetails")
+    hourly = sum(
+        _count(row, "inputTokens")
+        for row in (details if isinstance(details, list) else ())
+        if isinstance(row, Mapping) and row.get("ttl") == "1h"
+    )
     return Usage(
         input_tokens=inputs + read + written,
         output_tokens=_first(raw, "outputTokens", "output_tokens", "outputTokenCount"),
         cache_read_tokens=read,
-        cache_write_tokens=written,
+        cache_write_tokens=written - min(hourly, written),
+        cache_write_1h_tokens=min(hourly, written),
     )
 
 

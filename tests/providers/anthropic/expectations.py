@@ -23,7 +23,6 @@ from headgate_providers.sdk import (
     Transport,
     fold,
 )
-
 from tests.recordings import Outcome, Recording, decoded, observed, refused, select
 
 EXCEPTIONS: dict[str, str] = {}

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from headgate.dialects.anthropic_messages import ANTHROPIC_MESSAGES
 from headgate.errors import InvalidRequest
 from headgate_providers.sdk import AiohttpTransport, BackendError, Event, Raw
-
 from tests.providers.anthropic.expectations import (
     EXCEPTIONS,
     UNTRANSLATABLE,

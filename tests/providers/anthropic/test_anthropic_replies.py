@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from headgate_providers.anthropic import AnthropicBackend
 from headgate_providers.anthropic.reply import MessageStream, decode_message
 from headgate_providers.sdk import (
@@ -22,11 +26,8 @@ from headgate_providers.sdk import (
     UsageReported,
     fold,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
+from tests.providers.anthropic.canonical import ask
 from tests.providers.anthropic.expectations import Canned, backend_of
-from tests.providers.anthropic.test_anthropic_requests import ask
 
 
 def sse(*payloads: Any) -> bytes:
@@ -173,6 +174,7 @@ def test_garbage_is_skipped_and_a_block_left_open_is_closed() -> None:
         start(),
         {"type": "ping"},
         {"type": "from_the_future", "index": 9},
+        {"type": "content_block_start", "index": [], "content_block": {"type": "text"}},
         {"type": "content_block_delta", "index": 44, "delta": {"text": "lost"}},
         {"type": "content_block_start", "index": 0, "content_block": thinking},
         end(),
@@ -265,16 +267,18 @@ def test_events_come_as_soon_as_they_are_complete() -> None:
 
 # Error replies
 
+LONG = "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000"
+
 
 @pytest.mark.parametrize(
     ("status", "kind", "message", "expected"),
     [
         (400, "invalid_request_error", "messages.0: Input does not match", "invalid_request"),
         (400, "invalid_request_error", "prompt is too long: 9 > 8", "context_overflow"),
-        (400, "invalid_request_error", "input length and `max_tokens` exceed context limit: 9", "context_overflow"),
-        (400, "invalid_request_error", "Your credit balance is too low to access the API", "quota"),
-        (400, "invalid_request_error", "You have reached your specified API usage limits.", "quota"),
-        (400, "invalid_request_error", "Output blocked by content filtering policy", "content_filter"),
+        (400, "invalid_request_error", LONG, "context_overflow"),
+        (400, "invalid_request_error", "Your credit balance is too low", "quota"),
+        (400, "invalid_request_error", "Your specified API usage limits", "quota"),
+        (400, "invalid_request_error", "Blocked by content filtering policy", "content_filter"),
         (401, "authentication_error", "invalid x-api-key", "auth"),
         (402, "billing_error", "Payment failed", "quota"),
         (403, "permission_error", "Your key may not", "auth"),
@@ -362,8 +366,6 @@ async def test_probe() -> None:
 async def test_a_probe_does_not_hang() -> None:
     class Silent(Canned):
         async def read(self, limit: int = 0) -> bytes:
-            import asyncio
-
             await asyncio.Event().wait()
             return b""
 

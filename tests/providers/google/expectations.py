@@ -24,7 +24,6 @@ from headgate_providers.sdk import (
     Text,
     fold,
 )
-
 from tests.recordings import Outcome, Recording, observed, refused, select
 
 EXCEPTIONS: dict[str, str] = {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from headgate_providers.sdk import AiohttpTransport, BackendError, Event
 
+from headgate_providers.sdk import AiohttpTransport, BackendError, Event
 from tests.providers.google.expectations import (
     EXCEPTIONS,
     backend_of,

@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 import pytest
+
 from headgate_providers.google.refusal import refusal
 from headgate_providers.sdk import BackendError
-
 from tests.recordings import load, needs_recordings
 
 

@@ -7,6 +7,9 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from headgate_providers.google.arguments import PartialArguments
 from headgate_providers.google.embeddings import read_vectors
 from headgate_providers.google.reply import ReplyReader, read_whole
@@ -21,8 +24,6 @@ from headgate_providers.sdk import (
     TextDelta,
     fold,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 Json = dict[str, Any]
 

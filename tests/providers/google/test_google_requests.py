@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from headgate_providers.google.backend import GoogleBackend
 from headgate_providers.google.contents import UNPROVEN_CALL
 from headgate_providers.google.request import chat_body
@@ -33,7 +34,6 @@ from headgate_providers.sdk import (
     ToolChoice,
     ToolResult,
 )
-
 from tests.providers.google.expectations import backend_of
 from tests.recordings import load, needs_recordings
 

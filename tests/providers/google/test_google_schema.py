@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from headgate_providers.google.schema import declared
 from hypothesis import given
 from hypothesis import strategies as st
+
+from headgate_providers.google.schema import declared
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+
 from headgate_providers.google import GoogleBackend, VertexBackend
 from headgate_providers.google import vertex as vertex_module
 from headgate_providers.sdk import (
@@ -21,7 +22,6 @@ from headgate_providers.sdk import (
     Target,
     Text,
 )
-
 from tests.providers.google.expectations import Canned
 
 CHAT = ChatRequest("gemini-2.5-flash", (Message("user", (Text("Hi"),)),))
@@ -177,10 +177,11 @@ def _decoded(part: str) -> Any:
 
 
 async def test_signature_is_valid(private_key: str) -> None:
-    from headgate_providers.google.account import ServiceAccount
-    from headgate_providers.google.oauth import assertion
     from joserfc import jwt
     from joserfc.jwk import RSAKey
+
+    from headgate_providers.google.account import ServiceAccount
+    from headgate_providers.google.oauth import assertion
 
     made = assertion(ServiceAccount("a@b", private_key), 1_700_000_000)
     assert jwt.decode(made, RSAKey.import_key(private_key)).claims["iat"] == 1_700_000_000

@@ -23,7 +23,6 @@ from headgate_providers.sdk import (
     ToolChoice,
     ToolResult,
 )
-
 from tests.recordings import Recording
 
 KNOWN = {

@@ -26,7 +26,6 @@ from headgate_providers.sdk import (
     UsageReported,
     relay_reader,
 )
-
 from tests.recordings import Outcome, Recording, decoded, observed, select
 
 RECORDED: dict[str, str] = {

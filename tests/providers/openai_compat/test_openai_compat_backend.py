@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
+
 from headgate_providers.catalog import GENERIC, VENDORS, Vendor
 from headgate_providers.openai_compat import AzureBackend, OpenAICompatBackend, backend_of
 from headgate_providers.openai_compat.address import base_address
@@ -24,7 +26,6 @@ from headgate_providers.sdk import (
     Text,
     fold,
 )
-from pydantic import ValidationError
 
 CHAT = ChatRequest("m", (Message("user", (Text("Hi"),)),))
 

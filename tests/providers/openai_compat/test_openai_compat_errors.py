@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from headgate_providers.openai_compat.errors import read_error, unwrapped
 from headgate_providers.sdk import BackendError
 

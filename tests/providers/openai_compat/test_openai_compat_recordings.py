@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from headgate_providers.openai_compat.address import PATHS
 from headgate_providers.sdk import BackendError, Call, Event, Raw
-
 from tests.providers.openai_compat.canonical import canonical
 from tests.providers.openai_compat.expectations import (
     EXCEPTIONS,

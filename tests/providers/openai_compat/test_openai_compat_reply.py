@@ -8,6 +8,9 @@ import struct
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from headgate_providers.openai_compat.embeddings import decode_embeddings
 from headgate_providers.openai_compat.reply import StreamReader, decode_chat
 from headgate_providers.sdk import (
@@ -24,8 +27,6 @@ from headgate_providers.sdk import (
     UsageReported,
     fold,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 DONE = "[DONE]"
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from headgate_providers.catalog import GENERIC, VENDORS
 from headgate_providers.openai_compat.messages import chat_messages
 from headgate_providers.openai_compat.request import (
@@ -34,7 +35,6 @@ from headgate_providers.sdk import (
     ToolChoice,
     ToolResult,
 )
-
 from tests.providers.openai_compat.canonical import canonical
 from tests.providers.openai_compat.expectations import (
     backend_for,

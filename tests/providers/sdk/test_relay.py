@@ -8,6 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from headgate_providers.sdk import (
     BackendError,
     Dialect,
@@ -22,8 +25,6 @@ from headgate_providers.sdk import (
     relay_reader,
 )
 from headgate_providers.sdk.sse import EVENT_BYTES_MAX
-from hypothesis import given
-from hypothesis import strategies as st
 
 DONE = "[DONE]"
 USAGE = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}

@@ -6,10 +6,11 @@ import re
 from itertools import pairwise
 
 import pytest
-from headgate_providers.sdk import BackendError, SseDecoder, SseEvent
-from headgate_providers.sdk.sse import SseSplitter, parse_event, split_events
 from hypothesis import given
 from hypothesis import strategies as st
+
+from headgate_providers.sdk import BackendError, SseDecoder, SseEvent
+from headgate_providers.sdk.sse import SseSplitter, parse_event, split_events
 
 LINE_ENDS = (b"\n", b"\r\n", b"\r")
 

@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from headgate_providers.sdk.usage import TOKEN_CLASSES, TOKENS_MAX, Usage, UsageFormat, normalise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headgate_providers.sdk.usage import TOKEN_CLASSES, TOKENS_MAX, Usage, UsageFormat, normalise
 from tests.recordings import Recording, index, load, needs_recordings
 
 FORMATS: dict[str, UsageFormat] = {

@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from headgate.config.catalog import Deployment
 from headgate.errors import GatewayError
 from headgate.ledger.ledger import Ledger
-from headgate.ledger.prices import NOT_BILLED, Charge, Price, charge
+from headgate.ledger.prices import NOT_BILLED, Charge, Price, charge, total_usd
 from headgate.ledger.rows import AttemptRow, Outcome, RequestRow
 from headgate.pipeline.context import Attempt, Exchange
 from headgate.routing.explain import to_record
@@ -73,13 +73,8 @@ class Settle:
 
     def cost_usd(self, exchange: Exchange, attempt: Attempt) -> Decimal | None:
         """What all attempts so far cost, `attempt` the last; `None` if one of them is unknown."""
-        total = Decimal(0)
-        for each in exchange.attempts[: attempt.number]:
-            usd = self.charge(exchange, each).usd
-            if usd is None:
-                return None
-            total += usd
-        return total
+        charges = (self.charge(exchange, each).usd for each in exchange.attempts[: attempt.number])
+        return total_usd(charges)
 
     def _charge(self, deployment: str, usage: Usage | None) -> Charge:
         return NOT_BILLED if usage is None else charge(usage, self._price(deployment))
