@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from headgate.pipeline.context import Attempt, Exchange
 from headgate.pipeline.dropping import without
+from headgate.pipeline.proofs import issuer_of, mark, unmark
 from headgate.pipeline.upstream_errors import refusal, translated
 from headgate.routing.decision import Candidate
 from headgate.routing.health import Health
@@ -23,7 +24,7 @@ from headgate_providers.sdk import (
     Event,
     Failed,
     Reply,
-    Timeouts,
+    Request,
 )
 
 Batch = Sequence[Event]
@@ -90,7 +91,7 @@ class Dispatch:
         for number, candidate in enumerate(decision.candidates[: advance.attempts], start=1):
             attempt = Attempt(number, candidate.name)
             self._begin(exchange, attempt)
-            opened = _Opened(attempt, candidate.timeouts, deadline_s, exchange.summary.stream)
+            opened = _Opened(attempt, candidate, deadline_s, exchange.summary.stream)
             try:
                 call = _call(exchange, candidate, relayable)
                 await opened.start(self._fleet[candidate.name], call)
@@ -141,10 +142,12 @@ class _Opened:
     reply: Reply
 
     def __init__(
-        self, attempt: Attempt, timeouts: Timeouts, deadline_s: float, stream: bool
+        self, attempt: Attempt, candidate: Candidate, deadline_s: float, stream: bool
     ) -> None:
+        timeouts = candidate.timeouts
         self.attempt = attempt
         self.reply = None  # type: ignore[assignment]
+        self._issuer = issuer_of(candidate.deployment.provider)
         self._timeouts = timeouts
         self._stream = stream
         self._end_s = min(deadline_s, attempt.started_s + timeouts.total_s)
@@ -210,18 +213,26 @@ class _Opened:
 
     def _failure(self, batch: Batch) -> BackendError | None:
         self.attempt.observe(batch)
+        if not self.reply.relayed:
+            mark(batch, self._issuer)
         return self.attempt.error
 
 
 def _call(exchange: Exchange, candidate: Candidate, relayable: bool) -> Call:
     model = candidate.deployment.model_name
     dialect, body = exchange.dialect, exchange.body
+    issuer = issuer_of(candidate.deployment.provider)
+
+    def decode() -> Request:
+        request = without(dialect.decode(body, model), candidate.ignored)
+        return unmark(request, issuer, dialect.name)
+
     return Call(
         operation=dialect.operation,
         dialect=dialect.name,
         body=body,
         model=model,
-        decode=lambda: without(dialect.decode(body, model), candidate.ignored),
+        decode=decode,
         stream=exchange.summary.stream,
         relayable=relayable,
         usage_wanted=exchange.summary.usage_wanted,

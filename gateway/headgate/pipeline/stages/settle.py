@@ -73,7 +73,7 @@ class Settle:
 
     def cost_usd(self, exchange: Exchange, attempt: Attempt) -> Decimal | None:
         """What all attempts so far cost, `attempt` the last; `None` if one of them is unknown."""
-        charges = (self.charge(exchange, each).usd for each in exchange.attempts[: attempt.number])
+        charges = [self.charge(exchange, each).usd for each in exchange.attempts[: attempt.number]]
         return total_usd(charges)
 
     def _charge(self, deployment: str, usage: Usage | None) -> Charge:
