@@ -15,9 +15,11 @@ from headgate.errors import GatewayError
 from headgate.routing.decision import Decision
 from headgate_providers.sdk import (
     BackendError,
+    Embedding,
     Event,
     Failed,
     Finish,
+    MediaDelta,
     Raw,
     ReasoningDelta,
     Start,
@@ -69,6 +71,8 @@ class Attempt:
             elif kind is ToolCallDelta:
                 self.deltas += 1
                 self.characters += len(event.arguments)  # type: ignore[union-attr]
+            elif kind is Embedding or kind is MediaDelta:
+                self.deltas += 1
             elif kind is UsageReported:
                 self.usage = event.usage  # type: ignore[union-attr]
             elif kind is Finish:

@@ -53,7 +53,7 @@ async def test_the_first_candidate_answers(stream: bool) -> None:
 @pytest.mark.parametrize(
     "kind",
     ["connect", "reset", "timeout", "http_5xx", "overloaded", "rate_limited", "quota", "auth",
-     "malformed", "not_found"],
+     "malformed", "not_found", "unsupported"],
 )  # fmt: skip
 async def test_what_is_not_the_callers_mistake_moves_on(kind: ErrorKind) -> None:
     failing = ScriptedBackend("a", BackendError(kind, "no"))

@@ -241,7 +241,9 @@ def _call(exchange: Exchange, candidate: Candidate, relayable: bool) -> Call:
 
 
 def _moves_on(error: BackendError, kinds: frozenset[ErrorKind], deadline_s: float) -> bool:
-    return error.kind in kinds and time.monotonic() < deadline_s
+    """A candidate that cannot express the request never saw it, so the next one is always asked."""
+    may_move = error.kind in kinds or error.kind == "unsupported"
+    return may_move and time.monotonic() < deadline_s
 
 
 def _loop_time(monotonic_s: float) -> float:
