@@ -73,7 +73,7 @@ class ControlPlane:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        await self._client.close()  # type: ignore[no-untyped-call]
         await self._cache.clear()
 
 

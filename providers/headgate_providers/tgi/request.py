@@ -6,7 +6,6 @@ https://huggingface.co/docs/text-generation-inference/reference/api_reference
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from headgate_providers.sdk import (
     Audio,

@@ -7,7 +7,7 @@ https://github.com/huggingface/text-generation-inference/blob/main/router/src/li
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -25,7 +25,8 @@ def adapted(body: Mapping[str, Any]) -> Json:
     Raises `BackendError` kind `unsupported` for what TGI would ignore or cannot do.
     """
     out = {member: value for member, value in body.items() if value is not None}
-    for what, asked in (_ASKED_OF_COMPLETIONS if "prompt" in out else _ASKED_OF_CHATS).items():
+    beyond = _BEYOND_COMPLETIONS if "prompt" in out else _BEYOND_CHATS
+    for what, asked in beyond.items():
         if asked(out):
             raise BackendError("unsupported", f"Provider 'tgi' cannot serve {what}.")
     for member, means_nothing in _MEANS_NOTHING.items():
@@ -59,19 +60,22 @@ def _any_json(body: Mapping[str, Any]) -> bool:
     )
 
 
-_ASKED_OF_BOTH: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+Question: TypeAlias = Callable[[Mapping[str, Any]], Any]
+"""Asked of a body."""
+
+_BEYOND_BOTH: Mapping[str, Question] = {
     "several answers to one request (n)": lambda body: body.get("n") not in (None, 1),
     "logit_bias": lambda body: body.get("logit_bias"),
 }
 
-_ASKED_OF_CHATS = {
-    **_ASKED_OF_BOTH,
+_BEYOND_CHATS: Mapping[str, Question] = {
+    **_BEYOND_BOTH,
     "json_object without a schema": _any_json,
     "tools together with a response_format": lambda body: body.get("tools") and _constrains(body),
 }
 
-_ASKED_OF_COMPLETIONS = {
-    **_ASKED_OF_BOTH,
+_BEYOND_COMPLETIONS: Mapping[str, Question] = {
+    **_BEYOND_BOTH,
     "logprobs of completions": lambda body: "logprobs" in body,
     "echo": lambda body: body.get("echo"),
     "best_of": lambda body: body.get("best_of") not in (None, 1),
