@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 
@@ -123,9 +122,9 @@ class CohereBackend(HttpBackend):
         return events
 
     async def probe(self) -> None:
-        """See `Backend.probe`: asks for the model's description."""
-        model = quote(self.target.model, safe="")
-        await self._ask(HttpRequest("GET", f"{self._base}/v1/models/{model}", self._headers()))
+        """See `Backend.probe`: asks for one model of the list, which costs nothing."""
+        url = f"{self._base}/v1/models?page_size=1"
+        await self._ask(HttpRequest("GET", url, self._headers()))
 
     async def _ask(self, request: HttpRequest) -> bytes:
         """Send a request and read its reply whole. Raises `BackendError`."""

@@ -38,9 +38,10 @@ def messages_of(messages: Sequence[Message]) -> tuple[list[Block], list[Block]]:
             case "tool":
                 translated += _tool_messages(message)
             case "assistant":
-                translated += _assistant(message)
+                translated += _assistant(message, documents)
             case "system" | "developer":
-                translated.append({"role": "system", "content": _content(message, documents)})
+                if content := _content(message, documents):
+                    translated.append({"role": "system", "content": content})
             case "user":
                 translated += _tool_messages(message)
                 if content := _content(message, documents):
@@ -63,11 +64,11 @@ def _content(message: Message, documents: list[Block]) -> list[Block]:
     return content
 
 
-def _assistant(message: Message) -> Iterable[Block]:
+def _assistant(message: Message, documents: list[Block]) -> Iterable[Block]:
     """Thoughts before a tool call are Cohere's tool plan, others a block of the content."""
     calls = [_tool_call(part) for part in message.parts if isinstance(part, ToolCall)]
     thoughts = "".join(part.text for part in message.parts if isinstance(part, Reasoning))
-    content = [block for block in _content(message, []) if block.get("text") != ""]
+    content = [block for block in _content(message, documents) if block.get("text") != ""]
     answer: Block = {"role": "assistant"}
     if thoughts and calls:
         answer["tool_plan"] = thoughts

@@ -103,8 +103,8 @@ def _response_format(form: ResponseFormat | None) -> dict[str, Any] | None:
 
 def _thinking(options: ReasoningOptions | None) -> dict[str, Any] | None:
     """https://docs.cohere.com/docs/reasoning"""
-    if options is None:
-        return None
+    if options is None or (options.enabled, options.effort, options.budget_tokens) == (None,) * 3:
+        return None  # a wish for summaries alone leaves it to the model whether to think
     if options.enabled is False or options.effort == "none":
         return {"type": "disabled"}
     budget = options.budget_tokens

@@ -277,6 +277,7 @@ def _cohere(raw: Mapping[str, Any]) -> Usage:
     """Billed units are what is paid; the token counts include Cohere's own prompt text.
 
     That text comes first, so the cached prefix covers it before it covers anything billed.
+    Embeddings bill pictures beside the text; a chat bills them in one number with it.
     https://docs.cohere.com/docs/how-does-cohere-pricing-work
     """
     billed = raw.get("billed_units") or raw.get("tokens") or raw
@@ -289,7 +290,9 @@ def _cohere(raw: Mapping[str, Any]) -> Usage:
         output_tokens=outputs,
         cache_read_tokens=min(max(cached, 0), inputs),
         reasoning_tokens=min(_count(raw, "tokens", "reasoning_tokens"), outputs),
-        image_input_tokens=_count(billed, "image_tokens"),
+        image_input_tokens=min(
+            _count(billed, "image_tokens") or _count(raw, "tokens", "image_tokens"), inputs
+        ),
     )
 
 

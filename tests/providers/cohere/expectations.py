@@ -57,6 +57,8 @@ def check(recording: Recording) -> None:
     if recording.operation == "embeddings":
         events = asyncio.run(all_of(backend, call))
         assert observed(events) == expected
+        assert recording.usage is not None
+        assert expected.usage == (recording.usage["input_tokens"], 0)
         assert transport.requests[0].url.endswith(recording.path)
         return
     assert backend.request(call).url.endswith(recording.path)
@@ -103,8 +105,8 @@ async def all_of(backend: CohereBackend, call: Call) -> list[Event]:
 def check_usage(recording: Recording, events: list[Event]) -> None:
     """The classes inside the billed units.
 
-    What is cached is counted with Cohere's own prompt text, which is not billed: only what of it
-    reaches into the billed tokens is ours, and never more than the recording says.
+    What is cached is counted with Cohere's own prompt text, which comes first and is not billed:
+    only what of it reaches into the billed tokens is ours.
     """
     stated, usage = recording.usage, fold(events).usage
     assert stated is not None
@@ -112,7 +114,11 @@ def check_usage(recording: Recording, events: list[Event]) -> None:
     assert usage.input_tokens == stated["input_tokens"]
     assert usage.output_tokens == stated["output_tokens"]
     assert usage.reasoning_tokens == stated.get("reasoning_tokens", 0)
-    assert usage.cache_read_tokens <= min(stated["cache_read_tokens"], usage.input_tokens)
+    raw = stated["raw"]
+    pictures = raw["tokens"].get("image_tokens", 0)
+    unbilled = raw["tokens"]["input_tokens"] + pictures - raw["billed_units"]["input_tokens"]
+    assert usage.image_input_tokens == pictures
+    assert usage.cache_read_tokens == max(stated.get("cache_read_tokens", 0) - unbilled, 0)
 
 
 def expected_of(recording: Recording) -> Outcome:

@@ -144,13 +144,13 @@ async def test_embeddings_that_do_not_come(reply: bytes) -> None:
     assert caught.value.kind == "malformed"
 
 
-async def test_probe_asks_for_the_model() -> None:
+async def test_probe_asks_for_one_model() -> None:
     transport = Scripted(lambda _: (200, b"{}"))
     await backend_of(transport).probe()
     (request,) = transport.requests
     assert (request.method, request.url) == (
         "GET",
-        "https://api.cohere.com/v1/models/command-a%2Fx",
+        "https://api.cohere.com/v1/models?page_size=1",
     )
     with pytest.raises(BackendError) as caught:
         await backend_of(Scripted(lambda _: (401, b'{"message":"no"}'))).probe()

@@ -74,6 +74,7 @@ def test_roles() -> None:
         Message("assistant", (Reasoning("So."), Text("Noon."))),
         Message("assistant", (Refusal("No."),)),
         Message("assistant", (Text(""),)),
+        Message("system", ()),
     )
     assert body["messages"] == [
         {"role": "system", "content": [{"type": "text", "text": "Be brief."}]},
@@ -105,13 +106,14 @@ def test_roles() -> None:
 def test_documents_stand_beside_the_messages_or_in_a_result() -> None:
     body = body_of(
         Message("user", (Text("Read."), Document(text="one", name="1.txt"))),
-        Message("assistant", (ToolCall("t", "find", "{}"),)),
+        Message("assistant", (ToolCall("t", "find", "{}"), Document(text="own"))),
         Message("tool", (ToolResult("t", (Document(text="three"),)),)),
         Message("user", (Document(data="dHdv", media_type="text/markdown"),)),
     )
     assert body["documents"] == [
         {"id": "doc:0", "data": {"title": "1.txt", "text": "one"}},
-        {"id": "doc:1", "data": {"text": "two"}},
+        {"id": "doc:1", "data": {"text": "own"}},
+        {"id": "doc:2", "data": {"text": "two"}},
     ]
     assert body["messages"][2]["content"] == [
         {"type": "document", "document": {"id": "t:0", "data": {"text": "three"}}}
@@ -176,6 +178,10 @@ def test_response_format(form: ResponseFormat, expected: dict[str, Any]) -> None
 )
 def test_thinking(options: ReasoningOptions, thinking: dict[str, Any]) -> None:
     assert body_of(reasoning=options)["thinking"] == thinking
+
+
+def test_a_wish_for_summaries_does_not_turn_thinking_on() -> None:
+    assert "thinking" not in body_of(reasoning=ReasoningOptions(summary="auto"))
 
 
 @pytest.mark.parametrize(
