@@ -30,7 +30,7 @@ from headgate.config.load import load
 from headgate.config.problems import ConfigError, Problem
 from headgate.config.watch import Reloader
 from headgate.http.body import BodyLimits
-from headgate.http.routes import Endpoints, new_app
+from headgate.http.routes import Edge, Endpoints, new_app
 from headgate.ledger.price_book import PriceBook
 from headgate.ledger.store import LedgerError, SqliteLedger
 from headgate.pipeline.engine import Engine
@@ -39,7 +39,7 @@ from headgate.pipeline.stages.dispatch import Dispatch
 from headgate.pipeline.stages.guard import Guard
 from headgate.pipeline.stages.route import Route
 from headgate.pipeline.stages.settle import Settle
-from headgate.pipeline.surroundings import compiled, price_of
+from headgate.pipeline.surroundings import CurrentPrices, compiled
 from headgate.routing.health import Health
 from headgate.telemetry.exporters import ExporterMissing, recorders
 from headgate.telemetry.logging import ForwardingHandler, new_logger
@@ -95,7 +95,7 @@ class Gateway:
         for recorder in self._recorders:
             recorder.close()
 
-    def _new_app(self) -> Starlette:
+    def _new_app(self) -> Edge:
         server = self.configuration.gateway.server
         return new_app(
             Endpoints(
@@ -151,7 +151,7 @@ class Gateway:
         deployments = {d.name: d for d in configuration.catalog.deployments}
         settle = Settle(
             self._ledger,
-            lambda name: price_of(deployments[name], self._prices),
+            CurrentPrices(configuration, self._prices),
             deployments,
             self._metrics,
             self._recorders,
@@ -273,7 +273,7 @@ def tell_workers(paths: Sequence[Path], data_dir: Path) -> None:
     os.environ[DATA_DIR] = str(data_dir)
 
 
-def worker() -> Starlette:
+def worker() -> Edge:
     """The application of one of several processes."""
     paths = [Path(path) for path in os.environ[_WORKER_PATHS].split(os.pathsep) if path]
     return new_gateway(paths).app

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from random import getrandbits
 from typing import Any
 
 from headgate.access.identities import Identity
 from headgate.dialects.base import ClientDialect, Summary
 from headgate.errors import GatewayError
+from headgate.ledger.prices import Charge
 from headgate.routing.decision import Decision
 from headgate_providers.sdk import (
     BackendError,
@@ -36,8 +37,11 @@ _MAY_BE_BILLED = frozenset({"ok", "cancelled", "timeout"})
 
 
 def new_id() -> str:
-    """32 hexadecimal digits that sort by time (48 bits of milliseconds, then random)."""
-    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
+    """32 hexadecimal digits that sort by time: 48 bits of milliseconds, then 80 random ones.
+
+    Unique, not secret: knowing an id opens nothing.
+    """
+    return f"{time.time_ns() // 1_000_000:012x}{getrandbits(80):020x}"
 
 
 @dataclass(slots=True)
@@ -58,6 +62,7 @@ class Attempt:
     upstream_model: str | None = None
     deltas: int = 0
     characters: int = 0
+    charge: Charge | None = None
 
     def observe(self, events: Sequence[Event]) -> None:
         """Take from a batch what the ledger needs."""

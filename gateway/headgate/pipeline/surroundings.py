@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -49,6 +50,26 @@ def surroundings(
         if price is not None:
             listed[deployment.name] = (price.rates.input, price.rates.output)
     return Surroundings(capabilities, listed, configuration.gateway.timeouts)
+
+
+class CurrentPrices:
+    """The prices of a configuration's deployments, looked up at most once a minute each."""
+
+    def __init__(self, configuration: Configuration, prices: PriceBook) -> None:
+        self._deployments = {d.name: d for d in configuration.catalog.deployments}
+        self._prices = prices
+        self._known: dict[str, Price | None] = {}
+        self._minute = 0
+
+    def __call__(self, deployment: str) -> Price | None:
+        """The price in force now; `None` if it is unknown."""
+        minute = int(time.time()) // 60
+        if minute != self._minute:
+            self._minute = minute
+            self._known.clear()
+        if deployment not in self._known:
+            self._known[deployment] = price_of(self._deployments[deployment], self._prices)
+        return self._known[deployment]
 
 
 def price_of(deployment: Deployment, prices: PriceBook) -> Price | None:

@@ -7,7 +7,7 @@ vendor says how long to wait rests that long. The first attempt after a rest dec
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -34,16 +34,40 @@ class _Record:
     durations_s: deque[float] = field(default_factory=lambda: deque(maxlen=SAMPLES_MAX))
     failed: deque[bool] = field(default_factory=lambda: deque(maxlen=SAMPLES_MAX))
 
-    def metrics(self) -> dict[str, float]:
-        found: dict[str, float] = {"queue": float(self.in_flight)}
-        for name, samples in (("ttft", self.first_tokens_s), ("latency", self.durations_s)):
-            if samples:
-                ordered = sorted(samples)
-                found[f"{name}_p50"] = ordered[len(ordered) // 2]
-                found[f"{name}_p95"] = ordered[min(len(ordered) * 95 // 100, len(ordered) - 1)]
-        if self.failed:
-            found["error_rate"] = sum(self.failed) / len(self.failed)
-        return found
+
+class _Measured(Mapping[str, float]):
+    """The metrics of one deployment by the names policies use, each worked out when asked for."""
+
+    def __init__(self, record: _Record) -> None:
+        self._record = record
+
+    def __getitem__(self, name: str) -> float:
+        record = self._record
+        match name:
+            case "queue":
+                return float(record.in_flight)
+            case "ttft_p50" | "ttft_p95":
+                return _percentile(record.first_tokens_s, int(name[-2:]))
+            case "latency_p50" | "latency_p95":
+                return _percentile(record.durations_s, int(name[-2:]))
+            case "error_rate" if record.failed:
+                return sum(record.failed) / len(record.failed)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in _NAMES if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+_NAMES = ("queue", "ttft_p50", "ttft_p95", "latency_p50", "latency_p95", "error_rate")
+
+
+def _percentile(samples: Sequence[float], percent: int) -> float:
+    if not samples:
+        raise KeyError("no sample yet")
+    return sorted(samples)[min(len(samples) * percent // 100, len(samples) - 1)]
 
 
 class Health:
@@ -118,7 +142,7 @@ class _Metrics(Mapping[str, Mapping[str, float]]):
         self._records = records
 
     def __getitem__(self, name: str) -> Mapping[str, float]:
-        return self._records[name].metrics()
+        return _Measured(self._records[name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._records)

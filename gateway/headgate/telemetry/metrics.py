@@ -8,6 +8,7 @@ https://github.com/open-telemetry/semantic-conventions/blob/v1.41.0/docs/gen-ai/
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -26,6 +27,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
+        self._children: dict[Any, Any] = {}
         self._requests = Counter(
             "headgate_requests",
             "Requests by their end.",
@@ -105,6 +107,14 @@ class Metrics:
             "headgate_policy_reload_failures", "Configurations refused.", registry=registry
         )
 
+    def _child(self, metric: Any, *labels: str) -> Any:
+        """The time series of these labels; the library's own lookup takes a lock each time."""
+        key = (metric, labels)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = metric.labels(*labels)
+        return child
+
     def request_ended(
         self,
         *,
@@ -117,10 +127,10 @@ class Metrics:
         overhead_s: float | None,
     ) -> None:
         """Count one request at its end; `code` is `ok` or the error code."""
-        self._requests.labels(route, team, code).inc()
-        self._request_duration.labels(operation, route).observe(duration_s)
+        self._child(self._requests, route, team, code).inc()
+        self._child(self._request_duration, operation, route).observe(duration_s)
         if first_token_s is not None:
-            self._first_token.labels(operation, route).observe(first_token_s)
+            self._child(self._first_token, operation, route).observe(first_token_s)
         if overhead_s is not None:
             self._overhead.observe(overhead_s)
 
@@ -137,13 +147,13 @@ class Metrics:
         cost_usd: Decimal | None,
     ) -> None:
         """Count one upstream try; `tokens` are (input, output) where they are known."""
-        self._attempts.labels(deployment, outcome).inc()
-        self._attempt_duration.labels(operation, provider, deployment).observe(duration_s)
+        self._child(self._attempts, deployment, outcome).inc()
+        self._child(self._attempt_duration, operation, provider, deployment).observe(duration_s)
         if tokens is not None:
-            self._tokens.labels("input", provider, deployment).observe(tokens[0])
-            self._tokens.labels("output", provider, deployment).observe(tokens[1])
+            self._child(self._tokens, "input", provider, deployment).observe(tokens[0])
+            self._child(self._tokens, "output", provider, deployment).observe(tokens[1])
         if cost_usd:
-            self._cost.labels(team, deployment).inc(float(cost_usd))
+            self._child(self._cost, team, deployment).inc(float(cost_usd))
 
     def fell_back(self, *, route: str, source: str, target: str, reason: str) -> None:
         """Count a move to the next candidate."""
@@ -159,11 +169,11 @@ class Metrics:
 
     def attempt_opened(self, deployment: str) -> None:
         """An upstream try has begun."""
-        self._in_flight.labels(deployment).inc()
+        self._child(self._in_flight, deployment).inc()
 
     def attempt_closed(self, deployment: str) -> None:
         """An upstream try is over."""
-        self._in_flight.labels(deployment).dec()
+        self._child(self._in_flight, deployment).dec()
 
     def policy_taken_over(self, digest: str) -> None:
         """A configuration is in force from now on."""

@@ -154,7 +154,7 @@ class GoogleBackend(GenerateContentBackend):
     """The Gemini API of Google AI, with an API key."""
 
     default_url = URL
-    secret_env = "GEMINI_API_KEY"
+    secret_env = "GEMINI_API_KEY"  # noqa: S105
 
     def url(self, model: str, method: str) -> str:
         """See `GenerateContentBackend.url`."""

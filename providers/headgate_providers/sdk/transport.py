@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import aiohttp
+from yarl import URL
 
 from headgate_providers.sdk.errors import BackendError
 
@@ -116,7 +117,7 @@ class AiohttpTransport:
         try:
             response = await self._session.request(
                 request.method,
-                request.url,
+                URL(request.url, encoded=True),
                 headers=request.headers,
                 data=request.body or None,
                 allow_redirects=False,

@@ -27,6 +27,9 @@ from headgate_providers.sdk import (
 from headgate_providers.tgi.errors import read_stated
 from headgate_providers.tgi.stops import StopCutter
 
+CHOICES_MAX = 1024
+"""Higher numbers of answers and tool calls are taken for nonsense."""
+
 
 def added(first: Usage | None, second: Usage) -> Usage:
     """The usage of both: a completion of several prompts reports it for each prompt."""
@@ -78,7 +81,7 @@ class _Reply:
                 _text(payload.get("id")) or None, _text(payload.get("model")) or None, created
             )
         for raw in choices:
-            index = _int(raw.get("index"))
+            index = min(_int(raw.get("index")), CHOICES_MAX)
             choice = self._choices.setdefault(index, _Choice(StopCutter(self._stops)))
             yield from self._choice(raw, index, choice)
         if isinstance(usage := payload.get("usage"), Mapping):
@@ -109,7 +112,7 @@ class _Reply:
         """TGI numbers its calls from 0 in every reply; ids must differ within a conversation."""
         function = raw.get("function")
         function = function if isinstance(function, Mapping) else {}
-        number = _int(raw["index"]) if "index" in raw else position
+        number = min(_int(raw["index"]), CHOICES_MAX) if "index" in raw else position
         new = number not in choice.calls
         if new:
             given = _text(raw.get("id")) or str(number)

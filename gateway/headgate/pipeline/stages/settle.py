@@ -22,7 +22,6 @@ from headgate.routing.explain import to_record
 from headgate.telemetry.exporters import Recorder
 from headgate.telemetry.metrics import Metrics
 from headgate.telemetry.tracing import AttemptSpan, RequestSpan
-from headgate_providers.sdk import Usage
 
 FindPrice = Callable[[str], Price | None]
 """The price in force for a deployment; `None` if it is unknown."""
@@ -68,16 +67,17 @@ class Settle:
             self._record(exchange, outcome, code)
 
     def charge(self, exchange: Exchange, attempt: Attempt) -> Charge:
-        """What an attempt cost."""
-        return self._charge(attempt.deployment, _usage(exchange, attempt))
+        """What an ended attempt cost; worked out once."""
+        if attempt.charge is None:
+            usage = attempt.billed_usage(exchange.input_tokens_estimate)
+            price = self._price(attempt.deployment)
+            attempt.charge = NOT_BILLED if usage is None else charge(usage, price)
+        return attempt.charge
 
     def cost_usd(self, exchange: Exchange, attempt: Attempt) -> Decimal | None:
         """What all attempts so far cost, `attempt` the last; `None` if one of them is unknown."""
         charges = [self.charge(exchange, each).usd for each in exchange.attempts[: attempt.number]]
         return total_usd(charges)
-
-    def _charge(self, deployment: str, usage: Usage | None) -> Charge:
-        return NOT_BILLED if usage is None else charge(usage, self._price(deployment))
 
     def _record(self, exchange: Exchange, outcome: Outcome, code: str) -> None:
         request = self._request_row(exchange, outcome, code)
@@ -116,8 +116,8 @@ class Settle:
 
     def _attempt_row(self, exchange: Exchange, attempt: Attempt) -> AttemptRow:
         deployment = self._deployments[attempt.deployment]
-        usage = _usage(exchange, attempt)
-        charged = self._charge(attempt.deployment, usage)
+        usage = attempt.billed_usage(exchange.input_tokens_estimate)
+        charged = self.charge(exchange, attempt)
         return AttemptRow(
             request_id=exchange.id,
             number=attempt.number,
@@ -219,10 +219,6 @@ class Settle:
         ]
         for recorder in self._recorders:
             recorder.record(span, tries)
-
-
-def _usage(exchange: Exchange, attempt: Attempt) -> Usage | None:
-    return attempt.billed_usage(exchange.input_tokens_estimate)
 
 
 def _decision_record(
