@@ -119,7 +119,7 @@ class _OpenAIChat(_Observer):
             reason, index = choice.get("finish_reason"), choice.get("index")
             if isinstance(choice.get("error"), Mapping):
                 raise stated_error(choice)
-            if not isinstance(reason, str):
+            if not isinstance(reason, str) or not reason:  # TGI's completions say "" until the end
                 continue
             if reason in _GIVEN_UP:
                 raise BackendError(

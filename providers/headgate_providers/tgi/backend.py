@@ -38,7 +38,7 @@ from headgate_providers.tgi.generation import GenerationReader, decode_generatio
 from headgate_providers.tgi.prompt import PromptTemplate, generate_body, prompt_of, stops_of
 from headgate_providers.tgi.reply import ChatReader, added, decode_chat
 from headgate_providers.tgi.request import chat_body, completion_body, needs
-from headgate_providers.tgi.words import Json, adapted
+from headgate_providers.tgi.words import Json, adapted, as_json
 
 if TYPE_CHECKING:
     from headgate_providers.tgi.control import ControlPlane, ServerInfo
@@ -163,7 +163,7 @@ class TgiBackend(HttpBackend):
             path, body = "/tokenize", {"inputs": prompt_of(call.chat, template)}
         else:
             path, body = "/chat_tokenize", chat_body(call.chat)
-        request = HttpRequest("POST", self._base + path, self._headers, orjson.dumps(body))
+        request = HttpRequest("POST", self._base + path, self._headers, as_json(body))
         response = await self.transport.send(request, connect_s=self.target.timeouts.connect_s)
         try:
             answer = await response.read(COUNT_BYTES_MAX)
@@ -224,7 +224,7 @@ class TgiBackend(HttpBackend):
         for name, value in call.headers.items():
             if name.lower() in FORWARDED:
                 headers[name.lower()] = value
-        return HttpRequest("POST", self._base + path, headers, orjson.dumps(body))
+        return HttpRequest("POST", self._base + path, headers, as_json(body))
 
 
 class _RelayCorrection:

@@ -18,7 +18,7 @@ from tenacity import (
     AsyncRetrying,
     retry_if_exception,
     stop_after_attempt,
-    wait_exponential_jitter,
+    wait_random_exponential,
 )
 
 from headgate_providers.sdk import BackendError
@@ -80,7 +80,7 @@ class ControlPlane:
 async def _retried(ask: Callable[[], Awaitable[Answer]]) -> Answer:
     attempts = AsyncRetrying(
         stop=stop_after_attempt(ATTEMPTS),
-        wait=wait_exponential_jitter(initial=0.05, max=1.0, jitter=0.05),
+        wait=wait_random_exponential(multiplier=0.1, max=1.0),
         retry=retry_if_exception(_passes),
         reraise=True,
     )

@@ -63,7 +63,7 @@ def generate_body(request: ChatRequest, template: PromptTemplate | None) -> Json
         "top_k": request.top_k,
         "seed": request.seed,
         "stop": list(stops_of(request, template)) or None,
-        "top_n_tokens": request.top_logprobs if request.logprobs else None,
+        "top_n_tokens": (request.top_logprobs or 0) if request.logprobs else None,
         "grammar": {"type": "json", "value": dict(wanted.schema or {})} if wanted else None,
     }
     return {

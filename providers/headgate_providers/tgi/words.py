@@ -45,6 +45,17 @@ def adapted(body: Mapping[str, Any]) -> Json:
     return out
 
 
+def as_json(value: object) -> bytes:
+    """The bytes of a body; raises `BackendError` kind `invalid_request` where JSON has none."""
+    try:
+        return orjson.dumps(value)
+    except TypeError as error:
+        raise BackendError(
+            "invalid_request",
+            "The request is nested too deep or holds a number or character that JSON cannot carry.",
+        ) from error
+
+
 def _constrains(body: Mapping[str, Any]) -> bool:
     wanted = body.get("response_format")
     return isinstance(wanted, Mapping) and wanted.get("type") != "text"
@@ -113,7 +124,7 @@ def _message(message: Any) -> Any:
         out.setdefault("content", "")
     elif text := _text(out.get("content")):
         del out["tool_calls"]
-        out["content"] = f"{text}\n{orjson.dumps(calls).decode()}"
+        out["content"] = f"{text}\n{as_json(calls).decode()}"
     else:
         out.pop("content", None)
     return out

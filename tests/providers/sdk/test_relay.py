@@ -162,6 +162,12 @@ def test_nothing_follows_done() -> None:
     assert relay([data, sse(DONE), sse(chunk("x"))]).sent == data
 
 
+def test_an_empty_finish_reason_is_no_end() -> None:
+    seen = relay(sse(chunk("Hel", ""), chunk("lo", "")))
+    assert seen.error is not None
+    assert DONE.encode() not in seen.sent
+
+
 def test_a_stream_that_breaks_off_fails() -> None:
     seen = relay(sse(chunk("a")))
     assert seen.error is not None

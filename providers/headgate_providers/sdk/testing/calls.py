@@ -57,7 +57,7 @@ CHAT_FEATURES: Mapping[Feature, Mapping[str, Any]] = {
     "n": {"n": 2},
     "stop": {"stop": ("END",)},
     "seed": {"seed": 7},
-    "logprobs": {"logprobs": True, "top_logprobs": 2},
+    "logprobs": {"logprobs": True},
     "logit_bias": {"logit_bias": {"50256": -100.0}},
     "penalties": {"frequency_penalty": 0.5, "presence_penalty": 0.5},
     "top_k": {"top_k": 5},
@@ -99,8 +99,8 @@ def chat_call(
 
 
 def tool_call(model: str, *, stream: bool = False) -> Call:
-    """A call that offers a tool."""
-    return chat_call(model, stream=stream, tools=(TOOL,), tool_choice=ToolChoice("auto"))
+    """A call that must be answered with a tool call."""
+    return chat_call(model, stream=stream, tools=(TOOL,), tool_choice=ToolChoice("required"))
 
 
 def tool_result_call(model: str) -> Call:
