@@ -93,9 +93,7 @@ class GatewayProcess:
 
     def new_key(self, team: str, *arguments: str) -> str:
         """A key of the team, as soon as the gateway knows it."""
-        made = json.loads(
-            self.headgate("keys", "create", "--team", team, "--json", *arguments)
-        )
+        made = json.loads(self.headgate("keys", "create", "--team", team, "--json", *arguments))
         with self.client(made["key"]) as client:
             eventually(lambda: client.get("/v1/models").status_code == 200)
         return str(made["key"])

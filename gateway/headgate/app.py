@@ -42,7 +42,7 @@ from headgate.pipeline.stages.settle import Settle
 from headgate.pipeline.surroundings import CurrentPrices, compiled
 from headgate.routing.health import Health
 from headgate.telemetry.exporters import ExporterMissing, recorders
-from headgate.telemetry.logging import ForwardingHandler, new_logger
+from headgate.telemetry.logging import ForwardingHandler, flush, new_logger
 from headgate.telemetry.metrics import Metrics
 from headgate_plugins.sdk import Plugin
 from headgate_providers import registry
@@ -142,6 +142,7 @@ class Gateway:
         for recorder in self._recorders:
             await asyncio.to_thread(recorder.close)
         await asyncio.to_thread(self._ledger.close)
+        flush(self.logger)
 
     def _prepare(self, configuration: Configuration) -> Engine:
         """An engine for a configuration; raises `ConfigError`. Opens nothing."""

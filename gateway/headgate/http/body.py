@@ -14,6 +14,12 @@ from starlette.types import Receive
 from headgate.errors import GatewayError, InvalidRequest
 
 
+_TOO_DEEP = "The request body is nested too deeply."
+
+_LEVELS_TO_SPARE = 16
+"""Of the 254 levels that orjson writes, what a translator may add to a client's own."""
+
+
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
     """`bytes_max` of a body; `timeout_s` until all of it has arrived."""
@@ -86,7 +92,11 @@ def parse_object(body: bytes) -> dict[str, Any]:
         raise InvalidRequest(f"The request body is not valid JSON: {error}.") from None
     if not isinstance(payload, dict):
         raise InvalidRequest("The request body must be a JSON object.")
-    if _may_have_duplicates(body, payload):
+    try:
+        duplicates = _may_have_duplicates(body, payload)
+    except orjson.JSONEncodeError:
+        raise InvalidRequest(_TOO_DEEP) from None
+    if duplicates:
         _refuse_duplicates(body)
     return payload
 
@@ -96,8 +106,14 @@ def _may_have_duplicates(body: bytes, payload: dict[str, Any]) -> bool:
 
     A member that was overwritten takes its key's two quotes with it; an escaped `\\u0022` is the
     only other thing that changes the count. So the exact check is rarely needed.
+
+    Raises `orjson.JSONEncodeError` for what is nested so deeply that it could not be sent on.
     """
-    return b"\\u0022" in body or body.count(b'"') != orjson.dumps(payload).count(b'"')
+    deepened: object = payload
+    for _ in range(_LEVELS_TO_SPARE):
+        deepened = [deepened]
+    written = orjson.dumps(deepened)
+    return b"\\u0022" in body or body.count(b'"') != written.count(b'"')
 
 
 def _refuse_duplicates(body: bytes) -> None:
@@ -112,4 +128,4 @@ def _refuse_duplicates(body: bytes) -> None:
     try:
         json.loads(body, object_pairs_hook=unique)
     except RecursionError:
-        raise InvalidRequest("The request body is nested too deeply.") from None
+        raise InvalidRequest(_TOO_DEEP) from None

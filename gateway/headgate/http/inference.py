@@ -20,7 +20,7 @@ from headgate.http.credentials import (
     presented_request_id,
     presented_text,
 )
-from headgate.http.responses import CRASHED
+from headgate.http.responses import CRASHED, retry_after
 from headgate.pipeline.context import Exchange, new_id
 from headgate.pipeline.engine import Engine
 from headgate.pipeline.stages.dispatch import Answer
@@ -132,7 +132,7 @@ class Responder:
             return
         headers = self._headers(b"application/json")
         if error.retry_after_s is not None:
-            headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after_s))))
+            headers.append((b"retry-after", retry_after(error.retry_after_s).encode()))
         if error.status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
         await self._complete(error.status, headers, dialect.error(error))

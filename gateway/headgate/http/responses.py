@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Message, Send
 
 from headgate.dialects.anthropic_messages import ANTHROPIC_MESSAGES
 from headgate.dialects.base import ClientDialect
@@ -27,9 +28,27 @@ def dialect_of(request: Request) -> ClientDialect:
 def error_response(request: Request, error: GatewayError) -> Response:
     """The error in the envelope of the caller's dialect."""
     response = json_body(dialect_of(request).error(error), error.status)
+    if error.retry_after_s is not None:
+        response.headers["retry-after"] = retry_after(error.retry_after_s)
     if error.status == 401:
         response.headers["www-authenticate"] = "Bearer"
     return response
+
+
+def retry_after(seconds: float) -> str:
+    """The header's value: whole seconds, and at least one."""
+    return str(max(1, round(seconds)))
+
+
+def identified(send: Send, request_id: str) -> Send:
+    """A `send` whose response carries the request id."""
+
+    async def named(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+        await send(message)
+
+    return named
 
 
 async def refused(request: Request, error: Exception) -> Response:

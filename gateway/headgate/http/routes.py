@@ -22,10 +22,12 @@ from headgate.http import responses
 from headgate.http.body import BodyLimits
 from headgate.http.caller import CurrentEngine
 from headgate.http.count_tokens import CountTokensEndpoint
+from headgate.http.credentials import headers_of, presented_request_id
 from headgate.http.decisions import DecisionEndpoint, FindDecision
 from headgate.http.inference import InferenceEndpoint
 from headgate.http.models import ModelEndpoints
 from headgate.http.system import SystemEndpoints
+from headgate.pipeline.context import new_id
 from headgate.telemetry.metrics import Metrics
 
 DIALECTS: dict[str, ClientDialect] = {
@@ -57,18 +59,33 @@ class Edge:
     fifth of what the gateway costs per request.
     """
 
-    def __init__(self, inference: Mapping[str, InferenceEndpoint], others: Starlette) -> None:
+    def __init__(
+        self,
+        inference: Mapping[str, InferenceEndpoint],
+        others: Starlette,
+        logger: FilteringBoundLogger,
+    ) -> None:
         self._inference = inference
         self._others = others
+        self._logger = logger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request to its endpoint."""
-        if scope["type"] == "http" and scope["method"] == "POST":
-            endpoint = self._inference.get(scope["path"])
-            if endpoint is not None:
-                await endpoint(scope, receive, send)
-                return
-        await self._others(scope, receive, send)
+        if scope["type"] != "http":
+            await self._others(scope, receive, send)
+            return
+        endpoint = self._inference.get(scope["path"]) if scope["method"] == "POST" else None
+        if endpoint is not None:
+            await endpoint(scope, receive, send)
+        else:
+            await self._other(scope, receive, send)
+
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = presented_request_id(headers_of(scope)) or new_id()
+        try:
+            await self._others(scope, receive, responses.identified(send, request_id))
+        except Exception:  # Starlette raises it again after it has answered
+            self._logger.exception("request crashed", request_id=request_id)
 
 
 def new_app(needs: Endpoints, lifespan: Any) -> Edge:
@@ -105,4 +122,4 @@ def new_app(needs: Endpoints, lifespan: Any) -> Edge:
             Exception: responses.crashed,
         },
     )
-    return Edge(inference, others)
+    return Edge(inference, others, needs.logger)

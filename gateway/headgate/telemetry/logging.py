@@ -40,6 +40,13 @@ def new_logger(level: LogLevel, format: LogFormat) -> structlog.typing.Filtering
     return logger
 
 
+def flush(logger: structlog.typing.FilteringBoundLogger) -> None:
+    """Write what the logger has gathered: a process that ends by a signal does not do it."""
+    sink = getattr(logger, "_logger", None)
+    if isinstance(sink, LineWriter):
+        sink.flush()
+
+
 class LineWriter:
     """A structlog sink that gathers lines for a moment and writes them in a thread.
 
@@ -52,8 +59,9 @@ class LineWriter:
         self._lines: deque[bytes] = deque()
         self._dropped = 0
         self._wake = threading.Event()
+        self._writing = threading.Lock()
         threading.Thread(target=self._run, name="headgate-log", daemon=True).start()
-        atexit.register(self._flush)
+        atexit.register(self.flush)
 
     def msg(self, line: bytes) -> None:
         """Take one line; never waits."""
@@ -71,19 +79,21 @@ class LineWriter:
             self._wake.wait()
             time.sleep(GATHER_S)
             self._wake.clear()
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
-        lines = [self._lines.popleft() for _ in range(len(self._lines))]
-        if self._dropped:
-            lines.append(b'{"event":"log lines dropped","count":%d}' % self._dropped)
-            self._dropped = 0
-        if lines:
-            try:
-                self._file.write(b"\n".join(lines) + b"\n")
-                self._file.flush()
-            except (OSError, ValueError):
-                pass  # nobody reads the log any more; requests go on
+    def flush(self) -> None:
+        """Write what has gathered."""
+        with self._writing:
+            lines = [self._lines.popleft() for _ in range(len(self._lines))]
+            if self._dropped:
+                lines.append(b'{"event":"log lines dropped","count":%d}' % self._dropped)
+                self._dropped = 0
+            if lines:
+                try:
+                    self._file.write(b"\n".join(lines) + b"\n")
+                    self._file.flush()
+                except (OSError, ValueError):
+                    pass  # nobody reads the log any more; requests go on
 
 
 def _dumps(event: Any, **_: Any) -> bytes:
