@@ -1,4 +1,4 @@
-"""An upstream on loopback that does what a test says: replies, faults, pauses and cuts, per request.
+"""An upstream on loopback that does what a test says: replies, faults, pauses, cuts, per request.
 
 It listens in a thread of its own, so that tests with and without an event loop can use it. The
 first part of a path names a script: `{base}/a/v1/chat/completions` is answered by the script `a`.
@@ -183,7 +183,7 @@ async def _send(reply: Scripted, writer: asyncio.StreamWriter) -> None:
             writer.transport.abort()
             raise ConnectionResetError
         elif isinstance(piece, threading.Event):
-            while not piece.is_set():
+            while not piece.is_set():  # noqa: ASYNC110 -- it is set in another thread
                 await asyncio.sleep(0.005)
         else:
             await asyncio.sleep(piece)

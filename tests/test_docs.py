@@ -85,3 +85,13 @@ def test_links_lead_somewhere(page: str) -> None:
 def test_every_endpoint_is_documented() -> None:
     for path in DIALECTS:
         assert f"POST {path}`" in API
+
+
+def test_every_error_code_is_documented() -> None:
+    documented = set(
+        re.findall(r"^\| \d+ \| `([a-z_]+)`", (ROOT / "docs/errors.md").read_text(), re.M)
+    )
+    source = "\n".join(path.read_text() for path in (ROOT / "gateway/headgate").rglob("*.py"))
+    raised = set(re.findall(r'\(\s*\d{3},\s*"([a-z_]+)"', source))
+    assert raised - {"invalid_request"} <= documented
+    assert all(f'"{code}"' in source or f'"code":"{code}"' in source for code in documented)

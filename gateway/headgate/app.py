@@ -158,7 +158,7 @@ class Gateway:
             self._recorders,
             self.logger,
         )
-        everywhere = [use.use for use in configuration.gateway.plugins]
+        everywhere = [use.use for use in configuration.gateway.plugins if use.everywhere]
         return Engine(
             admit=Admit(self._directory),
             route=Route(policy, self._health, self._metrics),
@@ -203,20 +203,12 @@ class Gateway:
 
 
 def _plugins(configuration: Configuration) -> dict[str, Plugin]:
-    """The plugins that are named anywhere, by name, in the order they are named."""
-    options = {use.use: use.options for use in configuration.gateway.plugins}
-    for policy in configuration.policies:
-        for route in policy.spec.routes:
-            for guard in (*route.guards.input, *route.guards.output):
-                options.setdefault(guard.use, {})
-    for overlay in configuration.overlays:
-        for guard in (*overlay.spec.guards.input, *overlay.spec.guards.output):
-            options.setdefault(guard.use, {})
+    """The plugins by name, in the order in which the gateway's document names them."""
     plugins: dict[str, Plugin] = {}
-    for name, given in options.items():
-        (entry,) = entry_points(group=PLUGIN_GROUP, name=name)
+    for use in configuration.gateway.plugins:
+        (entry,) = entry_points(group=PLUGIN_GROUP, name=use.use)
         kind: type[Plugin] = entry.load()
-        plugins[name] = kind(kind.Options.model_validate(given))
+        plugins[use.use] = kind(kind.Options.model_validate(use.options))
     return plugins
 
 

@@ -50,6 +50,8 @@ class PluginUse(Strict):
 
     use: Name
     """The plugin; routes name it in their `guards`."""
+    everywhere: bool = True
+    """Whether it looks at all traffic, or only at that of routes that name it in `guards`."""
     options: dict[str, Any] = {}
     """Settings of the plugin, checked against its schema."""
 
@@ -66,7 +68,7 @@ class GatewaySpec(Strict):
     telemetry: Telemetry = Telemetry()
     """What the gateway says about itself."""
     plugins: tuple[PluginUse, ...] = ()
-    """What looks at all traffic, and what routes may name in their `guards`."""
+    """The plugins there are: what looks at all traffic, and what routes name in `guards`."""
 
 
 class Gateway(Strict):

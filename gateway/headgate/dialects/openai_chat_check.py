@@ -23,6 +23,7 @@ from headgate.dialects.openai_shared import (
     reasoning_effort,
     refuse,
     required,
+    schema_beside,
     text_metadata,
     usage_wanted,
 )
@@ -55,13 +56,21 @@ def _tool_choice(choice: Any, at: str) -> None:
 
 
 def _response_format(form: Any, at: str) -> None:
+    schema: Mapping[str, Any] | None = None
     if required(form, "type", str, at) == "json_schema":
         schema = required(form, "json_schema", dict, at)
         optional(schema, "schema", dict, f"{at}.json_schema")
+    else:
+        schema = schema_beside(form)
+    if schema is not None:
         measure(schema, at)
 
 
 _FORMATS: dict[str, Feature] = {"json_object": "json_object", "json_schema": "json_schema"}
+
+
+def _format_feature(form: Mapping[str, Any]) -> Feature | None:
+    return "json_schema" if schema_beside(form) is not None else _FORMATS.get(form["type"])
 
 
 def _thinking(value: Any) -> Feature | None:
@@ -89,9 +98,7 @@ _MEMBERS: dict[str, Member] = CLASSIC_SAMPLING | {
     "parallel_tool_calls": Member(
         BOOLEAN, feature=asks("parallel_tool_calls", lambda allowed: not allowed)
     ),
-    "response_format": Member(
-        OBJECT, shape=_response_format, feature=lambda form: _FORMATS.get(form["type"])
-    ),
+    "response_format": Member(OBJECT, shape=_response_format, feature=_format_feature),
     "reasoning_effort": Member(STRING, feature=reasoning_effort),
     "reasoning": Member(feature=_thinking),
     "thinking": Member(feature=_thinking),

@@ -23,6 +23,7 @@ from headgate.dialects.openai_shared import (
     refuse,
     refuse_untranslatable,
     required,
+    schema_beside,
     stops,
     text_metadata,
     user_of,
@@ -156,6 +157,9 @@ def _response_format(form: Mapping[str, Any] | None) -> ResponseFormat | None:
     at = "response_format"
     if form is None or form["type"] == "text":
         return None
+    schema = schema_beside(form)
+    if schema is not None:
+        return ResponseFormat("json_schema", schema=schema, name="response")
     if form["type"] == "json_object":
         return ResponseFormat("json_object")
     if form["type"] == "json_schema":

@@ -402,3 +402,14 @@ def paired(events: Sequence[Event]) -> Iterable[tuple[Event, Sequence[JsonObject
             case _:
                 yield event, None
                 index += 1
+
+
+def schema_beside(form: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The schema that some take beside `json_object`: TGI as `value`, llama.cpp as `schema`.
+
+    huggingface_hub's client sends every JSON schema as the former.
+    https://huggingface.co/docs/text-generation-inference/conceptual/guidance
+    """
+    if form.get("type") != "json_object":
+        return None
+    return next((form[name] for name in ("value", "schema") if type(form.get(name)) is dict), None)

@@ -13,7 +13,6 @@ from starlette.types import Receive
 
 from headgate.errors import GatewayError, InvalidRequest
 
-
 _TOO_DEEP = "The request body is nested too deeply."
 
 _LEVELS_TO_SPARE = 16

@@ -49,16 +49,16 @@ class InferenceEndpoint:
         """Answer one request, whatever happens."""
         headers = headers_of(scope)
         own_id = new_id()
-        responder = Responder(send, presented_request_id(headers) or own_id)
+        responder = Responder(self._dialect, send, presented_request_id(headers) or own_id)
         try:
             await self._answer(own_id, headers, receive, responder)
         except GatewayError as error:
-            await responder.refuse(self._dialect, error)
+            await responder.refuse(error)
         except ClientGone:
             pass
         except Exception:
             self._logger.exception("request crashed", request_id=responder.request_id, id=own_id)
-            await responder.refuse(self._dialect, CRASHED)
+            await responder.refuse(CRASHED)
 
     async def _answer(
         self, own_id: str, headers: Headers, receive: Receive, responder: Responder
@@ -120,13 +120,14 @@ def forwarded(headers: Headers) -> Mapping[str, str]:
 class Responder:
     """Writes the one response to a request."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, dialect: ClientDialect, send: Send, request_id: str) -> None:
+        self._dialect = dialect
         self._send = send
         self.request_id = request_id
         self.exchange: Exchange | None = None
         self._started = False
 
-    async def refuse(self, dialect: ClientDialect, error: GatewayError) -> None:
+    async def refuse(self, error: GatewayError) -> None:
         """The error envelope, unless the response has begun."""
         if self._started:
             return
@@ -135,7 +136,7 @@ class Responder:
             headers.append((b"retry-after", retry_after(error.retry_after_s).encode()))
         if error.status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
-        await self._complete(error.status, headers, dialect.error(error))
+        await self._complete(error.status, headers, self._dialect.error(error))
 
     async def whole(self, answer: Answer) -> None:
         """A reply in one piece."""
@@ -183,6 +184,8 @@ class Responder:
 
     def _headers(self, content_type: bytes) -> list[tuple[bytes, bytes]]:
         headers = [(b"content-type", content_type), (b"x-request-id", self.request_id.encode())]
+        if self._dialect.name == "anthropic_messages":
+            headers.append((b"request-id", self.request_id.encode()))  # where its clients look
         exchange = self.exchange
         if exchange is None:
             return headers

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gateway.http.raw import RawReply, head, send
 from tests.gateway.http.lanes import TakeLane
+from tests.gateway.http.raw import RawReply, head, send
 from tests.gateway_process import GatewayProcess
 from tests.scripted_replies import chat, message
 from tests.scripted_upstream import json_reply

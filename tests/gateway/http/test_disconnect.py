@@ -16,7 +16,7 @@ from tests.gateway.http.lanes import Lane, TakeLane
 from tests.gateway.http.raw import head
 from tests.gateway_process import GatewayProcess, eventually
 from tests.scripted_replies import BLOCK_START, ROLE, chat, chunk, message_start, message_text
-from tests.scripted_upstream import Do, Piece, Scripted, event_stream, json_reply, silence
+from tests.scripted_upstream import Do, Scripted, event_stream, json_reply, silence
 
 ASK = [{"role": "user", "content": "Say hello"}]
 SOON_S = 3.0
@@ -81,24 +81,22 @@ def test_in_the_middle_of_a_whole_reply(gateway: GatewayProcess, take: TakeLane)
     assert_given_up(gateway, lane)
 
 
-STREAMS: dict[str, tuple[str, str, tuple[Piece, ...], bytes]] = {
-    "relayed": (
-        "chat", "/v1/chat/completions", (ROLE, chunk({"content": "Hello"})), b"Hello"),
-    "translated": (
-        "plain", "/v1/messages", (ROLE, chunk({"content": "Hello"})), b"Hello"),
-    "relayed messages": (
-        "claude", "/v1/messages", (message_start(), BLOCK_START, message_text("Hello")), b"Hello"),
-    "translated messages": (
-        "claude", "/v1/chat/completions", (message_start(), BLOCK_START, message_text("Hello")), b"Hello"),
-}  # fmt: skip
+CHUNKS = (ROLE, chunk({"content": "Hello"}))
+MESSAGE = (message_start(), BLOCK_START, message_text("Hello"))
+STREAMS: dict[str, tuple[str, str, tuple[bytes, ...]]] = {
+    "relayed": ("chat", "/v1/chat/completions", CHUNKS),
+    "translated": ("plain", "/v1/messages", CHUNKS),
+    "relayed messages": ("claude", "/v1/messages", MESSAGE),
+    "translated messages": ("claude", "/v1/chat/completions", MESSAGE),
+}
 
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_in_the_middle_of_a_stream(gateway: GatewayProcess, take: TakeLane, name: str) -> None:
-    family, path, pieces, text = STREAMS[name]
+    family, path, pieces = STREAMS[name]
     lane = take(family).answers(event_stream(*pieces, Do.HANG))
     with asking(gateway, lane.model, stream=True, path=path) as connection:
-        read_until(connection, text)
+        read_until(connection, b"Hello")
     attempt = assert_given_up(gateway, lane)
     assert attempt["usage_source"] == "estimated"
     assert attempt["output_tokens"] >= 1

@@ -268,10 +268,10 @@ spec:
       tiers: [{{select: {{deployment: dead}}}}, {{select: {{deployment: alive}}}}]
       otherwise: {{reject: 503, code: no_capacity}}
 """
-    with running_gateway(config, tmp_path_factory.mktemp("dead")) as gateway:
-        with gateway.client() as client:
-            assert "alive" in ask(client, "both").text
-            assert "alive" in ask(client, "both", stream=True).text
-            refused = ask(client, "dead")
-            assert refused.status_code == 502
-            assert refused.json()["error"]["code"] == "upstream_error"
+    folder = tmp_path_factory.mktemp("dead")
+    with running_gateway(config, folder) as gateway, gateway.client() as client:
+        assert "alive" in ask(client, "both").text
+        assert "alive" in ask(client, "both", stream=True).text
+        refused = ask(client, "dead")
+        assert refused.status_code == 502
+        assert refused.json()["error"]["code"] == "upstream_error"

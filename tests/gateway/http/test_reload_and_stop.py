@@ -29,6 +29,12 @@ spec:
 """
 
 
+def slow(upstream: ScriptedUpstream, script: str) -> str:
+    """One more deployment, whose pace the test sets."""
+    url = f"{upstream.url}/{script}/v1"
+    return f"    - {{name: slow, provider: openai_compat, model: slow, url: {url}}}\n"
+
+
 def said(client: httpx.Client) -> str:
     reply = client.post("/v1/chat/completions", json={"model": "one", "messages": ASK})
     assert reply.status_code == 200, reply.text
@@ -151,11 +157,7 @@ def test_a_running_stream_may_end_before_a_stop(
 ) -> None:
     go_on = threading.Event()
     upstream.script("draining", event_stream(ROLE, chunk({"content": "Hel"}), go_on, STOP, DONE))
-    own.config.write_text(
-        config("x").replace("one", "slow").replace("provider: simulated", "provider: openai_compat")
-        .split("       options")[0].rstrip().rstrip(",")
-        + f", url: {upstream.url}/draining/v1}}\n"
-    )  # fmt: skip
+    own.config.write_text(config("x") + slow(upstream, "draining"))
     body = {"model": "slow", "messages": ASK, "stream": True}
     with own.client() as client:
         eventually(lambda: client.get("/v1/models/slow").status_code == 200)
@@ -175,17 +177,8 @@ def test_a_stream_that_does_not_end_is_cut_and_recorded(
     tmp_path: Path, upstream: ScriptedUpstream
 ) -> None:
     upstream.script("endless", event_stream(ROLE, chunk({"content": "Hel"}), Do.HANG))
-    text = f"""\
-apiVersion: headgate/v1
-kind: Gateway
-spec: {{server: {{drain: 1s}}}}
----
-apiVersion: headgate/v1
-kind: Catalog
-spec:
-  deployments:
-    - {{name: slow, provider: openai_compat, model: slow, url: {upstream.url}/endless/v1}}
-"""
+    server = "apiVersion: headgate/v1\nkind: Gateway\nspec: {server: {drain: 1s}}\n---\n"
+    text = server + config("x") + slow(upstream, "endless")
     body = {"model": "slow", "messages": ASK, "stream": True}
     with (
         running_gateway(text, tmp_path) as gateway,

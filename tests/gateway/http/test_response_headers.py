@@ -97,6 +97,13 @@ def test_every_answer_has_a_request_id(client: httpx.Client, method: str, path: 
     assert client.request(method, path).headers["x-request-id"]
 
 
+def test_anthropics_clients_find_the_request_id_where_they_look(client: httpx.Client) -> None:
+    body = {"model": "sim", "messages": ASK, "max_tokens": 5}
+    for fields in (body, {**body, "stream": True}, {}):
+        headers = client.post("/v1/messages", json=fields).headers
+        assert headers["request-id"] == headers["x-request-id"]
+
+
 def test_a_wrong_key_has_a_request_id(client: httpx.Client) -> None:
     reply = ask(client, "sim", headers={"authorization": "Bearer wrong"})
     assert reply.status_code == 401

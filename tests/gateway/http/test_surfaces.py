@@ -170,18 +170,35 @@ def test_embeddings_as_base64_from_an_upstream_without(client: httpx.Client) -> 
     assert len(base64.b64decode(vector)) == 64 * 4
 
 
+CITY = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "enum": ["Bern"]}},
+    "required": ["city"],
+}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"type": "json_schema", "json_schema": {"name": "w", "schema": CITY}},
+        {"type": "json_object", "value": CITY},
+        {"type": "json_object", "schema": CITY},
+    ],
+    ids=["openai", "tgi", "llama.cpp"],
+)
+def test_a_schema_however_it_is_given(client: httpx.Client, form: dict[str, Any]) -> None:
+    body = {"model": "sim", "messages": ASK, "response_format": form}
+    reply = client.post("/v1/chat/completions", json=body).json()
+    assert json.loads(reply["choices"][0]["message"]["content"]) == {"city": "Bern"}
+
+
 def test_a_tool_call_on_each_chat_surface(client: httpx.Client) -> None:
-    parameters = {
-        "type": "object",
-        "properties": {"city": {"type": "string", "enum": ["Bern"]}},
-        "required": ["city"],
-    }
     chat_reply = client.post(
         "/v1/chat/completions",
         json={
             "model": "sim",
             "messages": ASK,
-            "tools": [{"type": "function", "function": {"name": "w", "parameters": parameters}}],
+            "tools": [{"type": "function", "function": {"name": "w", "parameters": CITY}}],
             "tool_choice": "required",
         },
     ).json()
@@ -195,7 +212,7 @@ def test_a_tool_call_on_each_chat_surface(client: httpx.Client) -> None:
             "model": "sim",
             "messages": ASK,
             "max_tokens": 50,
-            "tools": [{"name": "w", "input_schema": parameters}],
+            "tools": [{"name": "w", "input_schema": CITY}],
             "tool_choice": {"type": "any"},
         },
     ).json()
@@ -208,7 +225,7 @@ def test_a_tool_call_on_each_chat_surface(client: httpx.Client) -> None:
         json={
             "model": "sim",
             "input": "Say hello",
-            "tools": [{"type": "function", "name": "w", "parameters": parameters}],
+            "tools": [{"type": "function", "name": "w", "parameters": CITY}],
             "tool_choice": "required",
         },
     ).json()

@@ -19,7 +19,7 @@ from headgate_providers.sdk.testing.relays import RelaysConform
 from headgate_providers.sdk.testing.replies import RepliesConform
 from headgate_providers.sdk.testing.requests import RequestsConform
 from headgate_providers.sdk.testing.samples import CREDENTIAL, NO_UPSTREAM, Exchange, Samples
-from headgate_providers.sdk.testing.upstream import Received, ScriptedUpstream
+from headgate_providers.sdk.testing.upstream import Received, Script, ScriptedUpstream
 
 __all__ = [
     "CREDENTIAL",
@@ -28,6 +28,7 @@ __all__ = [
     "Exchange",
     "Received",
     "Samples",
+    "Script",
     "ScriptedUpstream",
 ]
 

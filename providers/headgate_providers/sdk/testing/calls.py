@@ -27,7 +27,8 @@ from headgate_providers.sdk.types import (
 
 ASKED = Text("What is the weather in Paris?")
 PICTURE = (
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGA"
+    "WjR9awAAAABJRU5ErkJggg=="
 )
 """One pixel, PNG."""
 SOUND = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA="
@@ -118,9 +119,7 @@ def embedding_call(model: str, **members: Any) -> Call:
     """A call for two vectors; `members` are those of its `EmbeddingRequest`."""
     request = EmbeddingRequest(**{"model": model, "inputs": ("Paris", "Berlin"), **members})
     body = {"model": "alias", **BODIES["openai_embeddings"]}
-    return Call(
-        "embeddings", "openai_embeddings", body, model, lambda: request, relayable=False
-    )
+    return Call("embeddings", "openai_embeddings", body, model, lambda: request, relayable=False)
 
 
 def relayed_call(dialect: Dialect, model: str, *, stream: bool) -> Call:

@@ -143,6 +143,8 @@ class FailuresConform(Harness):
                 await bench.backend.probe()
             except BackendError as error:
                 _check_message(error)
+            except Exception as error:
+                raise AssertionError(f"the probe raised {type(error).__name__}") from error
 
     def _call_for(self, scenario: str) -> Call:
         make = tool_call if scenario == "tool call" else chat_call

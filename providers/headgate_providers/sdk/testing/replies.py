@@ -120,7 +120,9 @@ class RepliesConform(Harness):
         assert [choice.text for choice in reply.choices] == [self.samples.says]
         assert reply.choices[0].finish is not None, "the choice was never finished"
         assert reply.choices[0].finish.reason == "stop"
-        assert sum(isinstance(event, Start) for event in played.events) == 1, "a reply has one Start"
+        assert sum(isinstance(event, Start) for event in played.events) == 1, (
+            "a reply has one Start"
+        )
         assert reply.start.id != "", "an id is None or not empty"
         self._check_usage(reply.usage)
 
@@ -136,7 +138,7 @@ class RepliesConform(Harness):
     def _check_calls(self, played: Played) -> None:
         _raise(played)
         (choice,) = played.reply.choices
-        made = [(call.name, json.loads(call.arguments)) for call in choice.tool_calls]
+        made = [(call.name, _decoded(call.arguments)) for call in choice.tool_calls]
         assert made == list(self.samples.calls)
         ids = [call.id for call in choice.tool_calls]
         assert all(ids), "a tool call has no id"
@@ -148,6 +150,13 @@ class RepliesConform(Harness):
 def _raise(played: Played) -> None:
     if played.error is not None:
         raise played.error
+
+
+def _decoded(arguments: str) -> Any:
+    try:
+        return json.loads(arguments)
+    except ValueError as error:
+        raise AssertionError(f"arguments are not JSON: {arguments!r}") from error
 
 
 def _check_classes(usage: Usage) -> None:

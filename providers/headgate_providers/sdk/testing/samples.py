@@ -21,11 +21,7 @@ EVENT_STREAM = "text/event-stream"
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What the upstream answers. `body` of a stream that is no SSE is the sequence of its events.
-
-    The address and the request are the backend's own business; see `test_requests_repeat` and
-    `Harness.examine` for what is looked at there.
-    """
+    """What the upstream answers. `body` of a stream that is no SSE is the sequence of its events."""
 
     status: int
     headers: Mapping[str, str]

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 
 from headgate_providers.sdk.testing.samples import Exchange
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 """How long something may take that ought to happen at once; reached only when it never happens."""
 
 Ending: TypeAlias = Literal["end", "reset", "hang", "silence"]
@@ -56,8 +56,10 @@ class ScriptedUpstream:
         self.received: list[Received] = []
         self.script = Script(Exchange(500, {}, b""))
         self._server: asyncio.Server | None = None
+        self._port_kept = 0
         self._left = asyncio.Event()
         self._asked = asyncio.Event()
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> ScriptedUpstream:
         """Listen on a free port."""
@@ -67,8 +69,11 @@ class ScriptedUpstream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        """Stop listening."""
+        """Stop listening, and drop the clients that are still there."""
         await self.stop()
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving)
 
     @property
     def host(self) -> str:
@@ -104,6 +109,10 @@ class ScriptedUpstream:
         return self._port_kept
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
         try:
             request = await _read_request(reader)
             self.received.append(request)
@@ -111,6 +120,8 @@ class ScriptedUpstream:
             await self._answer(self.script, reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             self._left.set()
+        except asyncio.CancelledError:  # the test is over
+            pass
         finally:
             writer.close()
 
