@@ -1,9 +1,8 @@
-"""What a request costs: the gateway beside a bare Python relay and nginx, in one run.
+"""`make bench`: what the gateway costs, beside nginx and a bare relay, in one run.
 
-    make bench        (or: python -m tests.bench [--seconds N] [--json FILE])
-
-CPU time per request and per streamed event comes from the operating system. Machines differ and
-are noisy: quote the ratios of one run.
+Everything is on loopback and ends by itself within a few minutes. The measured server has a core
+of its own where there are two; CPU time is what the operating system counts for its process, so it
+holds on a busy machine, too. Ratios are of figures of the same run.
 """
 
 from __future__ import annotations
@@ -11,171 +10,159 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
+import platform
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from tests.bench.load import Counted, streams, wrk
-from tests.bench.process import Measured, free_port, running
+from tests.bench import report, wrk
+from tests.bench.processes import Server, StartFailed, cores
+from tests.bench.report import CONNECTIONS, Figures
+from tests.bench.request import MODEL, body
+from tests.bench.servers import KEY, Place, contestants, start_upstream
+from tests.bench.streams import Load
+from tests.bench.upstream import EVENTS, INTERVAL_S
 
-KEY = "bench-key-4f1c9a7e52d84b03"
-CONNECTIONS = (1, 32, 128)
-SERVER_CORE, LOAD_CORE = 0, (os.cpu_count() or 1) - 1
-
-NGINX = """
-daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
-events {{ worker_connections 1024; }}
-http {{
-  access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-  upstream vendor {{ server 127.0.0.1:{upstream}; keepalive 256; }}
-  server {{
-    listen 127.0.0.1:{port};
-    location / {{
-      proxy_pass http://vendor; proxy_http_version 1.1; proxy_set_header connection "";
-      proxy_buffering off;
-    }}
-  }}
-}}
-"""
-
-CONFIGURATION = """
-apiVersion: headgate/v1
-kind: Catalog
-spec:
-  deployments:
-    - name: vendor
-      provider: openai
-      model: bench-model
-      url: http://127.0.0.1:{upstream}/v1
-      secret: env:BENCH_VENDOR_KEY
-      price: {{in: 0.5, out: 1.5}}
----
-apiVersion: headgate/v1
-kind: Policy
-spec:
-  routes:
-    - name: bench
-      match: {{model: bench}}
-      tiers: [{{select: {{deployment: vendor}}}}]
-      prefer: [{{minimize: cost}}]
-      otherwise: {{reject: 503, code: no_capacity}}
-"""
+WARM_UP_S = 1
 
 
-@contextmanager
-def relay(upstream: int, _: Path) -> Iterator[tuple[int, Measured]]:
-    port = free_port()
-    command = [sys.executable, "-m", "tests.bench.relay", str(port), str(upstream)]
-    with running(command, port, SERVER_CORE) as measured:
-        yield port, measured
+class Bench:
+    """One run: servers that are up, and the loads to put on them."""
+
+    def __init__(self, folder: Path, given: argparse.Namespace) -> None:
+        self._folder = folder
+        self._given = given
+        self._server_cores, self._load_cores = cores()
+        self._script = folder / "post.lua"
+        wrk.write_script(self._script, body(MODEL, stream=False), KEY)
+        self.figures: dict[str, Figures] = {}
+        self.direct = Figures(0.0, 0.0)
+
+    def run(self, stack: ExitStack) -> None:
+        """Start all, measure in rounds, stop all."""
+        given = self._given
+        upstream = start_upstream(self._folder, self._load_cores, given.events, given.interval)
+        stack.callback(upstream.stop)
+        place = Place(self._folder, upstream.port, self._server_cores)
+        starters, absent = contestants()
+        for name, why in absent.items():
+            note(f"{name} is left out: {why}")
+        servers = []
+        for name in given.only or starters:
+            server = starters[name](place)
+            stack.callback(server.stop)
+            servers.append(server)
+            self.figures[name] = Figures(server.started_s, server.resident_mib)
+        if wrk.available():
+            self._warm_up(servers)
+        else:
+            note(f"CPU per request is left out: {wrk.HOW_TO_GET_IT}")
+        for number in range(1, given.rounds + 1):
+            note(f"round {number} of {given.rounds}")
+            self._round(servers, upstream)
+        for server in servers:
+            self.figures[server.name].resident_end_mib = server.resident_mib
+
+    def _warm_up(self, servers: Sequence[Server]) -> None:
+        for server in servers:
+            wrk.drive(server.port, 32, WARM_UP_S, self._script, self._load_cores)
+
+    def _round(self, servers: Sequence[Server], upstream: Server) -> None:
+        for connections in CONNECTIONS if wrk.available() else ():
+            for server in servers:
+                self._requests(server, connections)
+        for server in servers:
+            self._streams(server)
+        load = self._load(upstream.port)
+        self.direct.first_token_p50_ms.append(load.first_token_p50_ms)
+        self.direct.first_token_p99_ms.append(load.first_token_p99_ms)
+
+    def _requests(self, server: Server, connections: int) -> None:
+        figures, duration_s = self.figures[server.name], self._given.seconds
+        before_s = server.cpu_s
+        drive = wrk.drive(server.port, connections, duration_s, self._script, self._load_cores)
+        used_s = server.cpu_s - before_s
+        done = max(drive.requests, 1)
+        figures.cpu_us.setdefault(connections, []).append(used_s / done * 1e6)
+        figures.requests_per_s.setdefault(connections, []).append(drive.requests / duration_s)
+        figures.errors += drive.errors
+
+    def _streams(self, server: Server) -> None:
+        figures = self.figures[server.name]
+        before_s = server.cpu_s
+        load = self._load(server.port)
+        used_s = server.cpu_s - before_s
+        figures.event_us.append(used_s / max(load.events, 1) * 1e6)
+        figures.first_token_p50_ms.append(load.first_token_p50_ms)
+        figures.first_token_p99_ms.append(load.first_token_p99_ms)
+        figures.errors += load.failed
+
+    def _load(self, port: int) -> Load:
+        on = self._load_cores
+        command = [sys.executable, "-m", "tests.bench.streams", str(port), KEY]
+        command += ["--streams", str(self._given.streams)]
+        run = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            check=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, on),
+        )
+        return Load(**json.loads(run.stdout))
+
+    def machine(self) -> dict[str, object]:
+        """Where and when."""
+        return {
+            "date": datetime.now(UTC).date().isoformat(),
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "load_average": os.getloadavg()[0],
+            "pinned": self._server_cores.isdisjoint(self._load_cores),
+        }
 
 
-@contextmanager
-def nginx(upstream: int, folder: Path) -> Iterator[tuple[int, Measured]]:
-    port = free_port()
-    file = folder / "nginx.conf"
-    file.write_text(NGINX.format(folder=folder, upstream=upstream, port=port))
-    with running(["nginx", "-c", str(file)], port, SERVER_CORE) as measured:
-        yield port, measured
+def note(text: str) -> None:
+    """Tell what happens, beside the table."""
+    print(text, file=sys.stderr, flush=True)
 
 
-@contextmanager
-def headgate(upstream: int, folder: Path) -> Iterator[tuple[int, Measured]]:
-    port = free_port()
-    file = folder / "bench.yaml"
-    file.write_text(CONFIGURATION.format(upstream=upstream))
-    command = [sys.executable, "-c", "from headgate.cli.main import main; main()", "serve"]
-    command += ["--config", str(file), "--port", str(port), "--data-dir", str(folder / "data")]
-    environ = {"HEADGATE_ADMIN_KEY": KEY, "BENCH_VENDOR_KEY": "vendor"}
-    with running(command, port, SERVER_CORE, environ) as measured:
-        yield port, measured
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
 
 
-SUBJECTS = {"bare relay": relay, "nginx": nginx, "headgate": headgate}
-
-
-def measure(port: int, subject: Measured, seconds: int) -> dict[str, Any]:
-    """All figures of one subject; CPU in microseconds, memory in MiB."""
-    row: dict[str, Any] = {"start_s": subject.started_s, "rss_before": subject.resident_mib()}
-    wrk(port, KEY, 32, 1, LOAD_CORE)
-    for connections in CONNECTIONS:
-        before_s = subject.cpu_s()
-        counted = wrk(port, KEY, connections, seconds, LOAD_CORE)
-        row[f"request_{connections}"] = _each_us(subject, before_s, counted)
-    before_s = subject.cpu_s()
-    first, firsts_s = streams(port, KEY)
-    second, more_s = streams(port, KEY)
-    both = Counted(first.done + second.done, first.failed + second.failed, 0.0)
-    row["event"] = _each_us(subject, before_s, both)
-    ordered = sorted(firsts_s + more_s)
-    row["first_p50_ms"] = ordered[len(ordered) // 2] * 1000
-    row["first_p99_ms"] = ordered[len(ordered) * 99 // 100] * 1000
-    row["rss_after"] = subject.resident_mib()
-    return row
-
-
-def _each_us(subject: Measured, before_s: float, counted: Counted) -> float:
-    if counted.failed or not counted.done:
-        raise RuntimeError(f"{counted.failed} of {counted.done} failed: nothing to compare")
-    return (subject.cpu_s() - before_s) / counted.done * 1e6
-
-
-COLUMNS = {
-    "request_1": "µs/request, 1 conn",
-    "request_32": "32 conn",
-    "request_128": "128 conn",
-    "event": "µs/event",
-    "first_p50_ms": "first token p50 ms",
-    "first_p99_ms": "p99 ms",
-    "start_s": "start s",
-    "rss_before": "MiB before",
-    "rss_after": "after",
-}
-
-
-def table(rows: dict[str, dict[str, Any]]) -> str:
-    """The figures, then the gateway's as multiples of the others'."""
-    lines = ["| | " + " | ".join(COLUMNS.values()) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
-    for name, row in rows.items():
-        cells = (f"{row[key]:.2f}" if key == "start_s" else f"{row[key]:.0f}" for key in COLUMNS)
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    ours = rows["headgate"]
-    for name, row in rows.items():
-        if name != "headgate":
-            costs = [key for key in COLUMNS if key.startswith("request") or key == "event"]
-            cells = (f"{ours[key] / row[key]:.1f} x" if key in costs else "" for key in COLUMNS)
-            lines.append(f"| headgate / {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=3, help="of each run of wrk")
+    parser.add_argument("--streams", type=int, default=50)
+    parser.add_argument("--events", type=int, default=EVENTS, help="of each stream")
+    parser.add_argument("--interval", type=float, default=INTERVAL_S, help="seconds; 0: at once")
+    parser.add_argument("--only", action="append", help="a server; may be repeated")
+    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    return parser.parse_args()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=5, help="per wrk run")
-    parser.add_argument("--json", type=Path, help="write the figures there too")
-    options = parser.parse_args()
-    if shutil.which("wrk") is None:
-        sys.exit("wrk is not installed: apt-get install wrk")
-    rows: dict[str, dict[str, Any]] = {}
-    upstream = free_port()
-    vendor = [sys.executable, "-m", "tests.bench.upstream", str(upstream)]
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        stack.enter_context(running(vendor, upstream, LOAD_CORE))
-        for name, subject in SUBJECTS.items():
-            if name == "nginx" and shutil.which("nginx") is None:
-                print("nginx is not installed and left out: apt-get install nginx-light")
-                continue
-            with subject(upstream, folder) as (port, measured):
-                rows[name] = measure(port, measured, options.seconds)
-                print(f"{name}: done", file=sys.stderr)
-    print(table(rows))
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=2))
+    given = arguments()
+    with tempfile.TemporaryDirectory(prefix="headgate-bench-") as folder, ExitStack() as stack:
+        bench = Bench(Path(folder), given)
+        try:
+            bench.run(stack)
+        except StartFailed as error:
+            raise SystemExit(str(error)) from None
+        machine = bench.machine()
+    print("\n" + "  ".join(f"{name}: {value}" for name, value in machine.items()) + "\n")
+    print(report.table(report.rows(bench.figures, bench.direct)))
+    if given.json is not None:
+        data = report.as_data(bench.figures, bench.direct, machine)
+        given.json.write_text(json.dumps(data, indent=2))
 
 
 if __name__ == "__main__":

@@ -1,89 +1,137 @@
-"""A scripted vendor: one fixed chat completion, or a stream of 100 events at 100 a second.
+"""A scripted model server: OpenAI chat completions with a fixed reply, streamed and not.
 
-python -m tests.bench.upstream PORT
+Run as `python -m tests.bench.upstream PORT --events N --interval S`. It is the other end of a
+measurement, so it does as little as it can.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import sys
-from typing import Any
+import json
+from functools import lru_cache
 
 import httptools
-import orjson
 import uvloop
 
-EVENTS = 100
-GAP_S = 0.01
-HEAD = {"id": "chatcmpl-bench", "created": 1, "model": "bench"}
-USAGE = {"prompt_tokens": 40, "completion_tokens": 100, "total_tokens": 140}
+EVENTS = 200
+INTERVAL_S = 0.01
+"""Between two events of a stream: 100 tokens a second, as a quick model gives them."""
+
+_ANSWER = "Relaying is mostly waiting; what costs is what is done per request and per token. " * 7
+_COMMON = {"id": "chatcmpl-bench", "created": 1790000000, "model": "gpt-4o-mini-2024-07-18"}
+_USAGE = {
+    "prompt_tokens": 40,
+    "completion_tokens": EVENTS,
+    "total_tokens": 40 + EVENTS,
+    "prompt_tokens_details": {"cached_tokens": 0},
+    "completion_tokens_details": {"reasoning_tokens": 0},
+}
 
 
-def _event(choices: list[dict[str, Any]], usage: Any = None) -> bytes:
-    chunk = {**HEAD, "object": "chat.completion.chunk", "choices": choices, "usage": usage}
-    data = b"data: " + orjson.dumps(chunk) + b"\n\n"
-    return b"%x\r\n%s\r\n" % (len(data), data)
+def whole_body() -> bytes:
+    """The reply in one piece, about 1 kB."""
+    message = {"role": "assistant", "content": _ANSWER, "refusal": None}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+    return _compact({**_COMMON, "object": "chat.completion", "choices": [choice], "usage": _USAGE})
 
 
-_MESSAGE = {"role": "assistant", "content": "word " * 150}
-_REPLY = orjson.dumps(
-    {
-        **HEAD,
-        "object": "chat.completion",
-        "choices": [{"index": 0, "message": _MESSAGE, "finish_reason": "stop"}],
-        "usage": USAGE,
-    }
+@lru_cache(maxsize=8)
+def stream_events(count: int, usage_wanted: bool) -> tuple[bytes, ...]:
+    """The events of a streamed reply: `count` with text, then the end."""
+    payloads = [_chunk({"role": "assistant", "content": "Words"})]
+    payloads += [_chunk({"content": f" come{n % 10}"}) for n in range(1, count)]
+    payloads.append(_chunk({}, "stop"))
+    if usage_wanted:
+        payloads.append(_chunk(None) | {"usage": _USAGE})
+    events = [b"data: %s\n\n" % _compact(payload) for payload in payloads]
+    return (*events, b"data: [DONE]\n\n")
+
+
+def _chunk(delta: dict[str, str] | None, finish: str | None = None) -> dict[str, object]:
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+    choices = [] if delta is None else [choice]
+    return {**_COMMON, "object": "chat.completion.chunk", "choices": choices}
+
+
+def _compact(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+_BODY = whole_body()
+_WHOLE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (
+    len(_BODY),
+    _BODY,
 )
-WHOLE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (
-    len(_REPLY),
-    _REPLY,
-)
-STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-DELTA = _event([{"index": 0, "delta": {"content": " word"}, "finish_reason": None}])
-LAST = (
-    _event([{"index": 0, "delta": {}, "finish_reason": "stop"}])
-    + _event([], USAGE)
-    + b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
+_STREAM_HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
+    b"transfer-encoding: chunked\r\n\r\n"
 )
 
 
-class Vendor(asyncio.Protocol):
-    """Answers every request on a connection."""
+class Upstream(asyncio.Protocol):
+    """One connection."""
 
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-        self.parser = httptools.HttpRequestParser(self)
-        self.body = b""
-        self.streams: set[asyncio.Task[None]] = set()
+    def __init__(self, events: int, interval_s: float) -> None:
+        self._events = events
+        self._interval_s = interval_s
+        self._loop = asyncio.get_running_loop()
+        self._body = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._parser = httptools.HttpRequestParser(self)
 
     def data_received(self, data: bytes) -> None:
-        self.parser.feed_data(data)
+        self._parser.feed_data(data)
 
-    def on_body(self, body: bytes) -> None:
-        self.body += body
+    def on_message_begin(self) -> None:
+        self._body = b""
+
+    def on_body(self, piece: bytes) -> None:
+        self._body += piece
 
     def on_message_complete(self) -> None:
-        streamed = b'"stream":true' in self.body
-        self.body = b""
-        if not streamed:
-            self.transport.write(WHOLE)
+        body = self._body.replace(b" ", b"")
+        if b'"stream":true' not in body:
+            self._transport.write(_WHOLE)
             return
-        task = asyncio.create_task(self.stream())
-        self.streams.add(task)
-        task.add_done_callback(self.streams.discard)
+        events = stream_events(self._events, b'"include_usage":true' in body)
+        self._transport.write(_STREAM_HEAD)
+        self._send(events, 0, self._loop.time())
 
-    async def stream(self) -> None:
-        self.transport.write(STREAM)
-        for _ in range(EVENTS):
-            await asyncio.sleep(GAP_S)
-            self.transport.write(DELTA)
-        self.transport.write(LAST)
+    def _send(self, events: tuple[bytes, ...], at: int, begun_at: float) -> None:
+        """Send one event and come back for the next; the end goes out with the last text."""
+        if self._transport.is_closing():
+            return
+        if at < self._events:
+            self._write(events[at])
+            due_at = begun_at + (at + 1) * self._interval_s
+            self._loop.call_at(due_at, self._send, events, at + 1, begun_at)
+            return
+        self._write(b"".join(events[at:]))
+        self._transport.write(b"0\r\n\r\n")
+
+    def _write(self, data: bytes) -> None:
+        self._transport.write(b"%x\r\n%s\r\n" % (len(data), data))
 
 
-async def main(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(Vendor, "127.0.0.1", port)
+async def serve(port: int, events: int, interval_s: float) -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: Upstream(events, interval_s), "127.0.0.1", port, backlog=1024
+    )
     await server.serve_forever()
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port", type=int)
+    parser.add_argument("--events", type=int, default=EVENTS)
+    parser.add_argument("--interval", type=float, default=INTERVAL_S, help="seconds")
+    given = parser.parse_args()
+    uvloop.run(serve(given.port, given.events, given.interval))
+
+
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1])))
+    main()
