@@ -21,7 +21,7 @@ EVENT_STREAM = "text/event-stream"
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What the upstream answers. `body` of a stream that is no SSE is the sequence of its events."""
+    """What the upstream answers. The `body` of a stream that is no SSE is its events in order."""
 
     status: int
     headers: Mapping[str, str]
