@@ -31,7 +31,9 @@ spec:
   routes:
     - name: assistant
       match: {{model: assistant}}
-      tiers: [{{name: own, select: {{operator: self}}}}, {{name: cloud, select: {{deployment: openai}}}}]
+      tiers:
+        - {{name: own, select: {{operator: self}}}}
+        - {{name: cloud, select: {{deployment: openai}}}}
       otherwise: {{reject: 503, code: no_capacity}}
 """
 

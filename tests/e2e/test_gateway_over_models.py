@@ -120,12 +120,12 @@ def test_a_grammar_is_kept(gateway: GatewayProcess, model: str) -> None:
 
 @pytest.mark.parametrize("model", ["tiny", "tiny-tgi"])
 async def test_through_huggingface_hub(gateway: GatewayProcess, model: str) -> None:
-    client = AsyncInferenceClient(base_url=f"{gateway.url}/v1", api_key=gateway.admin_key)
-    reply = await client.chat_completion(ASK, model=model, max_tokens=12)
+    async with AsyncInferenceClient(base_url=f"{gateway.url}/v1", api_key=gateway.admin_key) as hub:
+        reply = await hub.chat_completion(ASK, model=model, max_tokens=12)
+        stream = await hub.chat_completion(ASK, model=model, max_tokens=12, stream=True)
+        texts = [chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices]
     assert reply.choices[0].message.content
     assert reply.usage.completion_tokens <= 12
-    stream = await client.chat_completion(ASK, model=model, max_tokens=12, stream=True)
-    texts = [chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices]
     assert "".join(texts)
     assert len(texts) > 2
 
