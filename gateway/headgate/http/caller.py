@@ -8,7 +8,6 @@ from typing import TypeAlias
 from starlette.requests import Request
 
 from headgate.access.identities import Identity
-from headgate.errors import GatewayError
 from headgate.http.credentials import headers_of, presented_key
 from headgate.pipeline.engine import Engine
 
@@ -19,11 +18,3 @@ CurrentEngine: TypeAlias = Callable[[], Engine]
 def identity_of(request: Request, engine: Engine) -> Identity:
     """Whose key it is; raises `GatewayError` 401."""
     return engine.admit.authenticate(presented_key(headers_of(request.scope)))
-
-
-def admin_of(request: Request, engine: Engine) -> Identity:
-    """The same, for admin keys only; raises `GatewayError` 401 or 403."""
-    identity = identity_of(request, engine)
-    if not identity.admin:
-        raise GatewayError(403, "forbidden", "This needs an admin key.")
-    return identity

@@ -11,7 +11,6 @@ from typing import Any
 
 from headgate.access.identities import Identity
 from headgate.dialects.base import ClientDialect, Summary
-from headgate.errors import GatewayError
 from headgate.ledger.prices import Charge
 from headgate.routing.decision import Decision
 from headgate_providers.sdk import (
@@ -135,7 +134,6 @@ class Exchange:
     arrived_s: float = field(default_factory=time.monotonic)
     decision: Decision | None = None
     attempts: list[Attempt] = field(default_factory=list)
-    error: GatewayError | None = None
     trace_parent: str | None = None
     label: str | None = None
 

@@ -110,11 +110,6 @@ class Health:
         down = {name: reason for name, (_, reason) in self._resting.items()}
         return World(datetime.now(UTC), down, _Metrics(self._records))
 
-    def rests_s(self, now_s: float) -> float | None:
-        """Seconds until the first resting deployment may be asked again; `None` if none rests."""
-        waits = [until_s - now_s for until_s, _ in self._resting.values()]
-        return max(min(waits), 0.0) if waits else None
-
     def _count(self, name: str, record: _Record, error: BackendError, now_s: float) -> None:
         if error.kind == "rate_limited":
             rest_s = error.retry_after_s or RATE_LIMITED_REST_S

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from headgate_providers.sdk.capabilities import Capabilities
 from headgate_providers.sdk.errors import BackendError
-from headgate_providers.sdk.events import Event, Failed, Finish
+from headgate_providers.sdk.events import Event, Failed
 from headgate_providers.sdk.refusal import read_refusal
 from headgate_providers.sdk.relay import relay_reader
 from headgate_providers.sdk.transport import BODY_BYTES_MAX, HttpRequest, HttpResponse, Transport
@@ -214,7 +214,9 @@ class HttpBackend(Backend):
         try:
             if not 200 <= response.status < 300:
                 body = await response.read(REFUSAL_BYTES_MAX)
-                raise self.refusal(response.status, response.headers, body)
+                error = self.refusal(response.status, response.headers, body)
+                error.message = _unspoken(error.message, self.target.secrets)
+                raise error
             reader = (
                 relay_reader(call.dialect, call.stream, call.usage_wanted)
                 if relayed
@@ -229,6 +231,13 @@ class HttpBackend(Backend):
             headers=response.headers,
             close=response.aclose,
         )
+
+
+def _unspoken(message: str, secrets: Mapping[str, str]) -> str:
+    """The vendor's sentence without our credentials, which some vendors quote."""
+    for secret in secrets.values():
+        message = message.replace(secret, "[secret]") if secret else message
+    return message
 
 
 async def _batches(response: HttpResponse, reader: Reader) -> AsyncIterator[Sequence[Event]]:
@@ -271,8 +280,3 @@ class WholeReader:
 def broken_off() -> Failed:
     """What a streamed reader gives on `close` when it has not seen the end."""
     return Failed(BackendError("reset", "The upstream ended its stream before it was complete."))
-
-
-def has_finished(events: Sequence[Event]) -> bool:
-    """Whether a choice was finished among these events."""
-    return any(isinstance(event, Finish) for event in events)

@@ -79,6 +79,9 @@ class BackendError(Exception):
         """Whose mistake it is."""
         return _FAULTS[self.kind]
 
+    def __str__(self) -> str:
+        return self.message
+
     def __repr__(self) -> str:
         return f"BackendError({self.kind!r}, {self.message!r}, status={self.status})"
 

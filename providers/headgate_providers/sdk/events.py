@@ -151,9 +151,6 @@ Event: TypeAlias = (
     | Failed
 )
 
-OUTPUT = (TextDelta, ReasoningDelta, ToolCallDelta, RefusalDelta, MediaDelta, Embedding)
-"""The events that carry model output."""
-
 
 @dataclass(slots=True)
 class FoldedToolCall:

@@ -102,7 +102,7 @@ def _count(raw: Any, *path: str) -> int:
         value = value.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0
-    return min(max(int(value), 0), TOKENS_MAX) if value == value else 0
+    return int(min(max(value, 0), TOKENS_MAX)) if value == value else 0  # NaN is no count
 
 
 def _openai(raw: Mapping[str, Any]) -> Usage:

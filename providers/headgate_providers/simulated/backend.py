@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -117,10 +116,3 @@ class SimulatedBackend(Backend):
 
     def _start(self) -> Start:
         return Start(f"simulated-{self._calls}", self.target.model)
-
-
-def simulated(**options: Any) -> SimulatedBackend:
-    """A simulated backend for tests, without a gateway around it."""
-    from headgate_providers.sdk import AiohttpTransport
-
-    return SimulatedBackend(Target("simulated", "simulated", options=options), AiohttpTransport())

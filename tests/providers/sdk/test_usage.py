@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headgate_providers.sdk.usage import TOKEN_CLASSES, TOKENS_MAX, Usage, UsageFormat, normalise
@@ -220,6 +220,7 @@ junk = numbers | st.text(max_size=3) | details | st.lists(details, max_size=2)
     st.sampled_from(["openai", "anthropic", "google", "bedrock", "cohere", "tgi"]),
     st.dictionaries(MEMBERS, junk, max_size=8),
 )
+@example("openai", {"input_tokens": float("inf"), "output_tokens": float("nan")})
 def test_nonsense_is_read_as_bounded_counts(format: UsageFormat, raw: dict[str, Any]) -> None:
     usage = normalise(format, raw)
     for name in TOKEN_CLASSES:

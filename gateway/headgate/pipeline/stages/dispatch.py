@@ -63,7 +63,7 @@ class Dispatch:
         try:
             yield Answer(
                 opened.batches(exchange.summary.model),
-                opened.reply.relayed,
+                opened.relayed,
                 lambda: self._cost_usd(exchange, attempt),
             )
         finally:
@@ -137,16 +137,15 @@ class Dispatch:
 
 
 class _Opened:
-    """One attempt under way."""
-
-    reply: Reply
+    """One attempt under way. `reply` is there as soon as the upstream accepted the call."""
 
     def __init__(
         self, attempt: Attempt, candidate: Candidate, deadline_s: float, stream: bool
     ) -> None:
         timeouts = candidate.timeouts
         self.attempt = attempt
-        self.reply = None  # type: ignore[assignment]
+        self.reply: Reply | None = None
+        self.relayed = False
         self._issuer = issuer_of(candidate.deployment.provider)
         self._timeouts = timeouts
         self._stream = stream
@@ -161,8 +160,9 @@ class _Opened:
             limit_s = min(limit_s, self.attempt.started_s + self._timeouts.first_token_s)
         try:
             async with asyncio.timeout_at(_loop_time(limit_s)):
-                self.reply = await backend.send(call)
-                async for batch in self.reply:
+                self.reply = reply = await backend.send(call)
+                self.relayed = reply.relayed
+                async for batch in reply:
                     self._take(batch)
                     self._opening.append(batch)
                     if self._stream and self.attempt.deltas:
@@ -191,6 +191,7 @@ class _Opened:
         idle_s = self._timeouts.idle_s
         loop = asyncio.get_running_loop()
         end_at = _loop_time(self._end_s)
+        assert self.reply is not None
         batches = aiter(self.reply)
         while True:
             try:
@@ -213,7 +214,7 @@ class _Opened:
 
     def _failure(self, batch: Batch) -> BackendError | None:
         self.attempt.observe(batch)
-        if not self.reply.relayed:
+        if not self.relayed:
             mark(batch, self._issuer)
         return self.attempt.error
 
